@@ -1,0 +1,144 @@
+/* A growable run of bytes, and the JSON of the hot path. Memory is never short here: see alloc.h. */
+#include "common/base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+
+#define FIRST_CAPACITY 64
+
+void buffer_free(struct buffer *b)
+{
+    if (!b)
+        return;
+    free(b->data);
+    *b = (struct buffer){0};
+}
+
+void buffer_clear(struct buffer *b)
+{
+    b->len = 0;
+}
+
+/* Doubles, so that n bytes appended one by one are copied at most about twice. */
+static void grow(struct buffer *b, size_t more)
+{
+    size_t needed;
+    if (__builtin_add_overflow(b->len, more, &needed) || needed > SIZE_MAX / 2)
+        log_panic("buffer_too_large", "len=%zu more=%zu", b->len, more);
+    size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
+    while (cap < needed)
+        cap *= 2;
+    b->data = xrealloc(b->data, cap);
+    b->cap = cap;
+}
+
+void buffer_reserve(struct buffer *b, size_t more)
+{
+    if (b->cap - b->len < more)
+        grow(b, more);
+}
+
+void buffer_add(struct buffer *b, const void *data, size_t len)
+{
+    if (len == 0)
+        return; /* data may be NULL then, which memcpy forbids */
+    buffer_reserve(b, len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+void buffer_add_text(struct buffer *b, const char *text)
+{
+    buffer_add(b, text, strlen(text));
+}
+
+void buffer_add_int(struct buffer *b, int64_t value)
+{
+    char digits[20]; /* "-9223372036854775808" */
+    char *p = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--p = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        *--p = '-';
+    buffer_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void buffer_printf(struct buffer *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    size_t room = b->cap - b->len;
+    int len = vsnprintf(room > 0 ? b->data + b->len : NULL, room, format, args);
+    if (len < 0)
+        log_panic("bad_format", "format=\"%s\"", format);
+    if ((size_t)len >= room) {
+        buffer_reserve(b, (size_t)len + 1);
+        vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+    }
+    b->len += (size_t)len;
+    va_end(again);
+    va_end(args);
+}
+
+const char *buffer_text(struct buffer *b)
+{
+    buffer_reserve(b, 1);
+    b->data[b->len] = '\0';
+    return b->data;
+}
+
+/* What follows the backslash; 'u' stands for \u00XX; 0: the byte goes out as it is. */
+static const char escapes[256] = {
+    [0] = 'u',  [1] = 'u',    [2] = 'u',    [3] = 'u',    [4] = 'u',   [5] = 'u',     [6] = 'u',
+    [7] = 'u',  ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [11] = 'u',  ['\f'] = 'f',  ['\r'] = 'r',
+    [14] = 'u', [15] = 'u',   [16] = 'u',   [17] = 'u',   [18] = 'u',  [19] = 'u',    [20] = 'u',
+    [21] = 'u', [22] = 'u',   [23] = 'u',   [24] = 'u',   [25] = 'u',  [26] = 'u',    [27] = 'u',
+    [28] = 'u', [29] = 'u',   [30] = 'u',   [31] = 'u',   ['"'] = '"', ['\\'] = '\\',
+};
+
+static char *put_escape(char *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    *out++ = '\\';
+    *out++ = escapes[c];
+    if (escapes[c] == 'u') {
+        *out++ = '0';
+        *out++ = '0';
+        *out++ = hex[c >> 4];
+        *out++ = hex[c & 15];
+    }
+    return out;
+}
+
+#define ESCAPED_SIZE 6 /* "\u001f" */
+
+void buffer_add_json(struct buffer *b, struct slice text)
+{
+    /* Room for the worst that a piece can become is asked for before it, so that the inner loop looks at
+     * nothing but the table, and a long text does not ask for six times its length. */
+    enum { PIECE = 256 };
+    buffer_add(b, "\"", 1);
+    for (size_t start = 0; start < text.len; start += PIECE) {
+        size_t end = text.len - start < PIECE ? text.len : start + PIECE;
+        buffer_reserve(b, (end - start) * ESCAPED_SIZE);
+        char *out = b->data + b->len;
+        for (size_t i = start; i < end; i++) {
+            unsigned char c = (unsigned char)text.data[i];
+            if (escapes[c] == 0)
+                *out++ = (char)c;
+            else
+                out = put_escape(out, c);
+        }
+        b->len = (size_t)(out - b->data);
+    }
+    buffer_add(b, "\"", 1);
+}

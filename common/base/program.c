@@ -1,0 +1,186 @@
+/* What every program of ours does before its own work. Ends the process with the exit codes of error.h. */
+#include "common/base/program.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+
+enum option_code { /* what getopt_long returns; FLAG_BASE + i is the program's own flag i */
+                   OPTION_CONFIG = 256,
+                   OPTION_SET,
+                   OPTION_CHECK,
+                   OPTION_PRINT,
+                   OPTION_VERSION,
+                   OPTION_HELP,
+                   FLAG_BASE
+};
+
+static const struct {
+    const char *name, *argument; /* argument NULL: takes none */
+    int code;
+    const char *help;
+} common_options[] = {
+    {"config", "FILE", OPTION_CONFIG,
+     "read the settings from FILE (else from " DEFAULT_CONFIG_FILE ", if it is there)"},
+    {"set", "SECTION.KEY=VALUE", OPTION_SET, "set one value, which wins over the file; may be repeated"},
+    {"check-config", NULL, OPTION_CHECK, "say whether the settings are fine, and exit"},
+    {"print-config", NULL, OPTION_PRINT, "print each key, its value and where it came from, and exit"},
+    {"version", NULL, OPTION_VERSION, "print the version, and exit"},
+    {"help", NULL, OPTION_HELP, "print this, and exit"},
+};
+
+#define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
+
+struct command_line {
+    const char *path; /* --config; NULL: not given */
+    const char **sets;
+    size_t set_count;
+    bool check, print;
+};
+
+static size_t count_flags(const struct program_spec *spec)
+{
+    size_t n = 0;
+    while (spec->flags && spec->flags[n].name)
+        n++;
+    return n;
+}
+
+/* Ends the process after its only task was to print: a full disk or a closed pipe is no success. */
+static _Noreturn void finish(void)
+{
+    if (ferror(stdout) || fflush(stdout) != 0)
+        exit(EXIT_DISK);
+    exit(EXIT_OK);
+}
+
+static _Noreturn void bad_usage(const struct program_spec *spec)
+{
+    fprintf(stderr, "Try \"%s --help\".\n", spec->name);
+    exit(EXIT_USAGE);
+}
+
+static _Noreturn void bad_config(const struct program_spec *spec, const struct detail *why)
+{
+    fprintf(stderr, "%s: configuration: %s\n", spec->name, why->text);
+    exit(EXIT_CONFIG);
+}
+
+static void print_option(const char *name, const char *argument, const char *help)
+{
+    enum { COLUMN = 28 };
+    int width = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    printf("%*s%s\n", width < COLUMN ? COLUMN - width : 2, "", help);
+}
+
+static _Noreturn void print_help(const struct program_spec *spec)
+{
+    const bool has_usage = spec->usage && *spec->usage;
+    printf("Usage: %s [OPTION]...%s%s\n%s\n\n", spec->name, has_usage ? " " : "",
+           has_usage ? spec->usage : "", spec->summary);
+    for (size_t i = 0; i < count_flags(spec); i++)
+        print_option(spec->flags[i].name, NULL, spec->flags[i].help);
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        print_option(common_options[i].name, common_options[i].argument, common_options[i].help);
+    printf("\nExit status: 0 fine, %d bad usage, %d bad configuration, %d no broker, %d disk.\n", EXIT_USAGE,
+           EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_DISK);
+    finish();
+}
+
+static struct option *long_options_new(const struct program_spec *spec)
+{
+    const size_t flag_count = count_flags(spec);
+    struct option *all = xcalloc(COMMON_COUNT + flag_count + 1, sizeof(*all));
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        all[i] = (struct option){.name = common_options[i].name,
+                                 .has_arg = common_options[i].argument ? required_argument : no_argument,
+                                 .val = common_options[i].code};
+    for (size_t i = 0; i < flag_count; i++)
+        all[COMMON_COUNT + i] = (struct option){.name = spec->flags[i].name, .val = FLAG_BASE + (int)i};
+    return all;
+}
+
+static void take_option(const struct program_spec *spec, int code, struct command_line *line)
+{
+    switch (code) {
+    case OPTION_CONFIG:
+        line->path = optarg;
+        break;
+    case OPTION_SET:
+        line->sets[line->set_count++] = optarg;
+        break;
+    case OPTION_CHECK:
+        line->check = true;
+        break;
+    case OPTION_PRINT:
+        line->print = true;
+        break;
+    case OPTION_VERSION:
+        printf("%s %s\n", spec->name, SECKILL_VERSION);
+        finish();
+    case OPTION_HELP:
+        print_help(spec);
+    default:
+        if (code < FLAG_BASE) /* getopt has said what is wrong */
+            bad_usage(spec);
+        *spec->flags[code - FLAG_BASE].given = true;
+    }
+}
+
+/* Returns the index of the first word that is no option. */
+static int parse_command_line(const struct program_spec *spec, int argc, char **argv,
+                              struct command_line *line)
+{
+    struct option *options = long_options_new(spec);
+    line->sets = xcalloc((size_t)argc, sizeof(*line->sets)); /* no more than there are words */
+    int code;
+    while ((code = getopt_long(argc, argv, "+", options, NULL)) != -1)
+        take_option(spec, code, line);
+    free(options);
+    if (optind < argc && !spec->takes_arguments) {
+        fprintf(stderr, "%s: unexpected word \"%s\"\n", spec->name, argv[optind]);
+        bad_usage(spec);
+    }
+    return optind;
+}
+
+/* The table's "log.level", where it has one with log.h's levels in their order, counts from here on. */
+static void set_log_level(const struct config_option *options, const void *settings)
+{
+    for (; options->key; options++)
+        if (strcmp(options->key, "log.level") == 0 && options->type == CONFIG_CHOICE)
+            log_set_level((enum log_level) * (const int *)((const char *)settings + options->offset));
+}
+
+struct config *program_start(const struct program_spec *spec, int argc, char **argv, void *settings,
+                             int *first_argument)
+{
+    log_start(spec->name);
+    struct command_line line = {0};
+    const int first = parse_command_line(spec, argc, argv, &line);
+
+    struct config *config;
+    struct detail why = {0};
+    const char *path = line.path ? line.path : DEFAULT_CONFIG_FILE;
+    int rc = config_load(&config, &spec->config, path, line.path != NULL, line.sets, line.set_count, settings,
+                         &why);
+    free(line.sets);
+    if (rc)
+        bad_config(spec, &why);
+    if (line.print) /* before the check: it shows where a value that does not pass comes from */
+        config_print(config, stdout);
+    if (spec->check && spec->check(settings, &why) != 0)
+        bad_config(spec, &why);
+    if (line.check)
+        puts("configuration is fine");
+    if (line.print || line.check)
+        finish();
+
+    set_log_level(spec->config.options, settings);
+    if (first_argument)
+        *first_argument = first;
+    return config;
+}

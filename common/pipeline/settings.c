@@ -1,0 +1,188 @@
+/* The table of settings, and what one value alone does not show. */
+#include "common/pipeline/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/number.h"
+#include "common/broker/address.h"
+#include "common/pipeline/names.h"
+
+#define STORE_DIR_MAX (STORE_PATH_SIZE - 128) /* leaves room for the names in it */
+#define NODE_NAME_MAX 32                      /* goes into the ledger's file name and into message headers */
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
+
+#define FIELD(field)  .offset = offsetof(struct settings, field)
+#define INT(low, top) .type = CONFIG_INT, .min = (low), .max = (top)
+#define TEXT          .type = CONFIG_TEXT
+
+/* clang-format off */
+const struct config_option settings_table[] = {
+    {.key = "log.level", FIELD(log.level), .type = CONFIG_CHOICE, .choices = level_names, .fallback = "info",
+     .reloadable = true,
+     .help = "The least important lines that are logged."},
+
+    {.key = "broker.url", FIELD(broker.url), TEXT, .fallback = "amqp://guest:guest@127.0.0.1:5672/",
+     .secret = true,
+     .help = "RabbitMQ's addresses, `amqp` or `amqps`, separated by commas; they are tried in turn."},
+    {.key = "broker.heartbeat_s", FIELD(broker.heartbeat_s), INT(1, 600), .fallback = "10", .unit = "s",
+     .help = "How often both sides show that they are alive; twice as long without a sign is death."},
+    {.key = "broker.timeout_ms", FIELD(broker.timeout_ms), INT(50, 60000), .fallback = "1000", .unit = "ms",
+     .help = "Bound for connecting, for the handshake, and for each call that waits for the broker."},
+
+    {.key = "store.dir", FIELD(store.dir), TEXT, .fallback = "/var/lib/seckill",
+     .help = "Where databases and ledgers are kept."},
+
+    {.key = "topology.shards", FIELD(topology.shards), INT(1, MAX_SHARDS), .fallback = "1",
+     .help = "Order queues; each has an inventory process with a database of its own."},
+
+    {.key = "http.listen", FIELD(http.listen), TEXT, .fallback = "127.0.0.1:8080",
+     .help = "Address and port to serve HTTP on; IPv6 as `[::1]:8080`; port 0 takes a free one."},
+    {.key = "http.threads", FIELD(http.threads), INT(1, 64), .fallback = "1",
+     .help = "HTTP threads of a front end. Rather than many threads, start more processes on the same port."},
+    {.key = "http.connections", FIELD(http.connections), INT(1, 1000000), .fallback = "12000",
+     .help = "Connections that are open at once, of the whole process."},
+    {.key = "http.connection_memory", FIELD(http.connection_memory), INT(4096, 65536), .fallback = "8192",
+     .unit = "bytes",
+     .help = "Memory for each connection; it bounds the size of a request's headers."},
+    {.key = "http.idle_timeout_s", FIELD(http.idle_timeout_s), INT(1, 3600), .fallback = "60", .unit = "s",
+     .help = "A connection on which nothing happens for so long is closed."},
+    {.key = "http.busy_page", FIELD(http.busy_page), TEXT, .fallback = "/busy",
+     .help = "Where a browser is sent on 429 and 503."},
+    {.key = "http.sold_out_page", FIELD(http.sold_out_page), TEXT, .fallback = "/sold-out",
+     .help = "Where a browser is sent when an item is sold out."},
+    {.key = "http.order_page", FIELD(http.order_page), TEXT, .fallback = "/order",
+     .help = "Where a browser is sent with an accepted order; `?id=` and the order's id are added."},
+
+    {.key = "auth.admin_token_file", FIELD(auth.admin_token_file), TEXT, .fallback = "",
+     .help = "File with the token for admin routes. Without one they are closed."},
+
+    {.key = "order.id_key_file", FIELD(order.id_key_file), TEXT, .fallback = "",
+     .help = "File with the secret (16 bytes or more) behind order ids, the same on all front ends."},
+    {.key = "order.name", FIELD(order.name), TEXT, .fallback = "",
+     .help = "This front end's name in messages and ledgers; empty: the host's name."},
+    {.key = "order.keep_decided", FIELD(order.keep_decided), INT(0, 10000000), .fallback = "100000",
+     .help = "How many decided orders a front end remembers, to answer for them from memory."},
+
+    {.key = "publisher.max_batch", FIELD(publisher.max_batch), INT(1, 500), .fallback = "500",
+     .unit = "orders",
+     .help = "Orders in one message at most; 1: each order is a message."},
+    {.key = "publisher.window", FIELD(publisher.window), INT(1, 10000), .fallback = "1", .unit = "messages",
+     .help = "Messages that may wait for their confirm at once."},
+    {.key = "publisher.confirm_timeout_ms", FIELD(publisher.confirm_timeout_ms), INT(100, 60000),
+     .fallback = "5000", .unit = "ms",
+     .help = "When a confirm is given up: the order's outcome is unknown then."},
+
+    {.key = "admission.max_rate", FIELD(admission.max_rate), INT(0, 10000000), .fallback = "20000",
+     .unit = "1/s", .reloadable = true,
+     .help = "Requests that a front end lets in; 0: no threshold."},
+    {.key = "admission.user_rate", FIELD(admission.user_rate), INT(0, 1000000), .fallback = "5",
+     .unit = "1/s", .reloadable = true,
+     .help = "Orders of one user that a front end lets in; 0: no threshold."},
+    {.key = "admission.user_burst", FIELD(admission.user_burst), INT(1, 1000000), .fallback = "10",
+     .unit = "orders", .reloadable = true,
+     .help = "Orders that a user who has been quiet may send at once."},
+    {.key = "admission.max_pending", FIELD(admission.max_pending), INT(0, 100000000), .fallback = "200000",
+     .unit = "orders", .reloadable = true,
+     .help = "Orders accepted by a front end and not yet decided, of each shard; 0: no threshold."},
+
+    {.key = "inventory.shard", FIELD(inventory.shard), INT(0, MAX_SHARDS - 1), .fallback = "0",
+     .help = "The shard that this inventory process serves; less than `topology.shards`."},
+    {.key = "inventory.max_batch", FIELD(inventory.max_batch), INT(1, 100000), .fallback = "8000",
+     .unit = "orders",
+     .help = "Orders in one transaction at most."},
+    {.key = "inventory.prefetch", FIELD(inventory.prefetch), INT(1, 65535), .fallback = "512",
+     .unit = "messages",
+     .help = "Messages that the broker delivers ahead of their acknowledgement."},
+    {.key = "inventory.relay_window", FIELD(inventory.relay_window), INT(1, 10000), .fallback = "64",
+     .unit = "messages",
+     .help = "Messages of the outbox that may wait for their confirm at once."},
+    {.key = "inventory.max_attempts", FIELD(inventory.max_attempts), INT(1, 100), .fallback = "5",
+     .help = "How often a redelivered message is tried before it is a dead letter."},
+    {.key = NULL},
+};
+/* clang-format on */
+
+/* "host:port"; a numeric port is all that can be told without asking the resolver. */
+static bool is_listen_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    int64_t port;
+    return colon && colon != text && number_parse(colon + 1, 0, 65535, &port) == 0;
+}
+
+static bool is_page(const char *text)
+{
+    return text[0] == '/' || strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+}
+
+static bool is_node_name(const char *text)
+{
+    const size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return text[len] == '\0' && len <= NODE_NAME_MAX && text[0] != '.';
+}
+
+static int check_pages(const struct settings *s, struct detail *why)
+{
+    const struct {
+        const char *key, *value;
+    } pages[] = {
+        {"http.busy_page", s->http.busy_page},
+        {"http.sold_out_page", s->http.sold_out_page},
+        {"http.order_page", s->http.order_page},
+    };
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (!is_page(pages[i].value)) {
+            detail_set(why, "%s: expected a path or an http address, got \"%s\"", pages[i].key,
+                       pages[i].value);
+            return E_INVALID;
+        }
+    return 0;
+}
+
+static int check_broker(const struct settings *s, struct detail *why)
+{
+    struct broker_addresses addresses;
+    int rc = broker_addresses_parse(s->broker.url, &addresses, why);
+    if (rc == 0)
+        broker_addresses_free(&addresses);
+    return rc;
+}
+
+int settings_check(const void *settings, struct detail *why)
+{
+    const struct settings *s = settings;
+    if (s->inventory.shard >= s->topology.shards) {
+        detail_set(why, "inventory.shard: expected less than topology.shards (%lld), got %lld",
+                   (long long)s->topology.shards, (long long)s->inventory.shard);
+        return E_INVALID;
+    }
+    if (s->store.dir[0] == '\0' || strlen(s->store.dir) > STORE_DIR_MAX) {
+        detail_set(why, "store.dir: expected a path of 1 to %d bytes", STORE_DIR_MAX);
+        return E_INVALID;
+    }
+    if (!is_listen_address(s->http.listen)) {
+        detail_set(why, "http.listen: expected address:port, got \"%s\"", s->http.listen);
+        return E_INVALID;
+    }
+    if (!is_node_name(s->order.name)) {
+        detail_set(why, "order.name: expected at most %d letters, digits, \".\", \"_\" or \"-\", got \"%s\"",
+                   NODE_NAME_MAX, s->order.name);
+        return E_INVALID;
+    }
+    int rc = check_pages(s, why);
+    return rc ? rc : check_broker(s, why);
+}
+
+const char *settings_inventory_path(const struct settings *s, int shard, char out[STORE_PATH_SIZE])
+{
+    snprintf(out, STORE_PATH_SIZE, "%s/inventory.%d.db", s->store.dir, shard);
+    return out;
+}
+
+const char *settings_ledger_dir(const struct settings *s, char out[STORE_PATH_SIZE])
+{
+    snprintf(out, STORE_PATH_SIZE, "%s/ledger", s->store.dir);
+    return out;
+}

@@ -1,0 +1,70 @@
+/*
+ * Every setting of every program, in one struct and one table: all programs read the same file, so that one file can
+ * describe a deployment. A program uses what it needs.
+ */
+#ifndef SECKILL_PIPELINE_SETTINGS_H
+#define SECKILL_PIPELINE_SETTINGS_H
+
+#include "common/base/config.h"
+
+struct settings {
+    struct {
+        int level; /* enum log_level */
+    } log;
+    struct {
+        const char *url;
+        int64_t heartbeat_s;
+        int64_t timeout_ms;
+    } broker;
+    struct {
+        const char *dir;
+    } store;
+    struct {
+        int64_t shards;
+    } topology;
+    struct {
+        const char *listen;
+        int64_t threads;
+        int64_t connections;       /* for the whole process */
+        int64_t connection_memory; /* bytes */
+        int64_t idle_timeout_s;
+        const char *busy_page, *sold_out_page, *order_page; /* where browsers are sent */
+    } http;
+    struct {
+        const char *admin_token_file;
+    } auth;
+    struct {
+        const char *id_key_file;
+        const char *name;  /* this front end's name; "" = host name */
+        int64_t keep_decided; /* how many decided orders are remembered */
+    } order;
+    struct {
+        int64_t max_batch;  /* orders in a message */
+        int64_t window;     /* messages in flight */
+        int64_t confirm_timeout_ms;
+    } publisher;
+    struct {
+        int64_t max_rate;
+        int64_t user_rate, user_burst;
+        int64_t max_pending;
+    } admission;
+    struct {
+        int64_t shard;
+        int64_t max_batch;   /* orders in a transaction at most */
+        int64_t prefetch;    /* messages */
+        int64_t relay_window; /* outbox messages in flight */
+        int64_t max_attempts; /* of a redelivered message, before it is poison */
+    } inventory;
+};
+
+extern const struct config_option settings_table[];
+
+/* For program_spec.check: what one value alone does not show. */
+int settings_check(const void *settings, struct detail *why);
+
+/* "<store.dir>/inventory.<shard>.db" and "<store.dir>/ledger". Written into out, which is returned. */
+#define STORE_PATH_SIZE 4096
+const char *settings_inventory_path(const struct settings *s, int shard, char out[STORE_PATH_SIZE]);
+const char *settings_ledger_dir(const struct settings *s, char out[STORE_PATH_SIZE]);
+
+#endif
