@@ -1,0 +1,26 @@
+/* The addresses in broker.url: one or more "amqp[s]://user:password@host:port/vhost", separated by commas. */
+#ifndef SECKILL_BROKER_ADDRESS_H
+#define SECKILL_BROKER_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/error.h"
+
+struct broker_address {
+    bool tls;
+    const char *host, *user, *password, *vhost; /* percent-decoded; owned by the list */
+    int port;
+};
+
+struct broker_addresses {
+    struct broker_address *items;
+    size_t count; /* at least 1 */
+    char *storage;
+};
+
+/* Parses the whole list or nothing. E_INVALID with a detail that never shows a password. */
+int broker_addresses_parse(const char *text, struct broker_addresses *out, struct detail *why) MUST_USE;
+void broker_addresses_free(struct broker_addresses *a);
+
+#endif

@@ -1,0 +1,1 @@
+seckill_unit_test(test_address seckill_broker)
