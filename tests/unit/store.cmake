@@ -1,0 +1,10 @@
+# common/store, what pipeline keeps in it, and inventory's decision: real files in a temporary folder.
+foreach(name test_store test_migrate)
+  seckill_unit_test(${name} seckill_store)
+endforeach()
+foreach(name test_outbox test_outbox_relay test_transaction)
+  seckill_unit_test(${name} seckill_inventory_parts)
+endforeach()
+foreach(name test_reserve_stock test_put_item)
+  seckill_unit_test(${name} seckill_inventory_parts PkgConfig::JANSSON)
+endforeach()
