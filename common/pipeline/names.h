@@ -1,0 +1,65 @@
+/*
+ * Every name that travels between programs: exchanges, queues, routing keys, message headers, JSON members.
+ * They are fixed; a virtual host keeps deployments apart. The topology table (topology_table.c) is built from them.
+ */
+#ifndef SECKILL_PIPELINE_NAMES_H
+#define SECKILL_PIPELINE_NAMES_H
+
+/* Exchanges */
+#define EXCHANGE_ORDERS "seckill.orders" /* direct, key = shard */
+#define EXCHANGE_EVENTS "seckill.events" /* topic, key = event name */
+#define EXCHANGE_RETRY  "seckill.retry"
+#define EXCHANGE_DEAD   "seckill.dead"
+#define EXCHANGE_STOCK  "seckill.stock" /* fanout: catalogue snapshots */
+#define EXCHANGE_RPC    "seckill.rpc"   /* direct: questions */
+#define EXCHANGE_REPLY  "seckill.reply" /* direct: decisions and answers, key = the asker's own queue */
+
+/* Queues */
+#define QUEUE_ORDERS_PREFIX        "seckill.orders." /* + shard */
+#define QUEUE_NOTIFICATION         "seckill.notification"
+#define QUEUE_REDPACKET            "seckill.redpacket"
+#define QUEUE_DEAD                 "seckill.dead"
+#define QUEUE_RPC_INVENTORY_PREFIX "seckill.rpc.inventory." /* + shard */
+#define QUEUE_RPC_REDPACKET        "seckill.rpc.redpacket"
+
+/* Routing keys on EXCHANGE_RPC */
+#define KEY_RPC_INVENTORY_PREFIX "inventory." /* + shard */
+#define KEY_RPC_REDPACKET        "redpacket"
+
+#define MAX_SHARDS 64 /* one byte of an order id is the shard */
+
+/* Content types */
+#define TYPE_LINES "application/x-ndjson"
+#define TYPE_JSON  "application/json"
+
+/* Message headers of an order batch: who published it, its number there (from 1, without gaps where published in
+ * turn), and how many orders it holds. message_id is "<producer>-<seq>". */
+#define HEADER_PRODUCER "seckill-producer"
+#define HEADER_SEQ      "seckill-seq"
+#define HEADER_COUNT    "seckill-count"
+
+/* Message headers of a dead letter: where it came from, why, when. One line each. */
+#define HEADER_DEAD_REASON   "seckill-reason"
+#define HEADER_DEAD_QUEUE    "seckill-queue"
+#define HEADER_DEAD_AT_MS    "seckill-at-ms"
+#define HEADER_DEAD_ATTEMPTS "seckill-attempts"
+
+/* Message headers of a question: the method, and the moment (wall clock, ms) after which nobody waits any more. */
+#define HEADER_RPC_METHOD      "seckill-method"
+#define HEADER_RPC_DEADLINE_MS "seckill-deadline-ms"
+
+/* Version of every line, and of the snapshots. */
+#define MESSAGE_VERSION 1
+
+/* Events; each is its own routing key on EXCHANGE_EVENTS. */
+#define EVENT_ORDER_CONFIRMED   "order.confirmed"
+#define EVENT_ORDER_REJECTED    "order.rejected"
+#define EVENT_REDPACKET_GRANTED "redpacket.granted"
+
+/* Questions to inventory. */
+#define RPC_ITEM_PUT     "item.put"     /* {sku, name?, unit_price?, stock?, …} → the item */
+#define RPC_ITEM_SHOW    "item.show"    /* {sku} → the item */
+#define RPC_ITEM_LIST    "item.list"    /* {} → {"items": […]} */
+#define RPC_ORDER_STATUS "order.status" /* {"ids": […]} → {"orders": [decision lines, or {order_id, "status":"unknown"}]} */
+
+#endif
