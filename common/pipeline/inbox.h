@@ -1,0 +1,62 @@
+/*
+ * What a worker remembers of what came in: batches seen, attempts at redelivered messages, dead letters made.
+ * Tables batch_seen, attempt and dead_letter of the service's schema (schema/inventory/001_pipeline.sql).
+ *
+ * One thread, one store. Error codes are those of store.h. Unless it says otherwise a function works inside
+ * the caller's transaction.
+ */
+#ifndef SECKILL_PIPELINE_INBOX_H
+#define SECKILL_PIPELINE_INBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/pipeline/inbound.h"
+#include "common/pipeline/outbox.h"
+#include "common/store/store.h"
+
+struct inbox;
+
+/* queue: the name that dead letters say they came from; must stay valid. */
+int inbox_new(struct inbox **out, struct store *store, const char *queue, struct detail *why) MUST_USE;
+void inbox_free(struct inbox *i); /* before the store is closed; NULL is fine */
+
+/* A message is known by a hash of its message_id and its body: producers that set no message_id, or use one
+ * twice, have keys too. (Two equal messages without an id share one: the price is that of two redelivered
+ * ones that are equal and bad, one dead letter is made.) */
+#define MESSAGE_KEY_SIZE 33 /* 32 hexadecimal digits and a NUL */
+void message_key(const struct inbound *m, char key[MESSAGE_KEY_SIZE]);
+
+/* Attempts at a redelivered message. inbox_attempt counts one more and commits it, in a transaction of its
+ * own, before the message is handled. inbox_attempt_end forgets them, in the transaction that handles it.
+ * inbox_attempt_forgive, in one of its own, takes one back: the environment failed, not the message. */
+int inbox_attempt(struct inbox *i, const char *key, int64_t now_ms, int64_t *attempts) MUST_USE;
+int inbox_attempt_end(struct inbox *i, const char *key) MUST_USE;
+int inbox_attempt_forgive(struct inbox *i, const char *key) MUST_USE;
+
+struct inbox_counts { /* lines of one message */
+    int64_t decided, duplicates, dead;
+};
+
+/* Records that the message was handled, with the counts of its first time. */
+int inbox_record(struct inbox *i, const struct inbound *m, const struct inbox_counts *counts) MUST_USE;
+
+/*
+ * A dead letter: of one line (from 1), or of the whole message (line 0). Ensures that for one (message, line)
+ * it is made once, however often the message comes: the row and the letter in the outbox are of one
+ * transaction.
+ */
+struct dead_letter {
+    const struct inbound *message;
+    int64_t line;
+    int64_t orders; /* lines in it */
+    struct slice body;
+    const char *reason; /* a word: "malformed" */
+    const char *detail; /* a sentence */
+    int64_t attempts;
+    int64_t at_ms;
+};
+int inbox_bury(struct inbox *i, struct outbox *outbox, const struct dead_letter *letter) MUST_USE;
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * What every worker process is: it takes the lock beside its database, opens and migrates it, consumes a
+ * queue, and handles what comes in transactions that grow with the backlog. A worker's own code is a handler.
+ *
+ *   lock → open → migrate → test write → connect → consume
+ *   gather → BEGIN IMMEDIATE → handle each line → outbox → COMMIT → replies → ack
+ *
+ *  - The lock (on "<database>.lock") says who is active. A second process waits for it, having opened
+ * nothing: a hot standby. systemd is told READY as soon as the process is one or the other, not only once
+ * there is a broker: a broker that is down must not make the unit fail; STATUS says which it is.
+ *  - An environment fault (store_is_fault) ends the process with EXIT_DISK, without acknowledging. The broker
+ * still has everything.
+ *  - A lost connection costs what was in hand and not committed: it comes again. Connecting is tried every
+ * 0.5 s, for ever, each address in turn.
+ *  - One thread, two connections: to consume, and to publish (an alarm at the broker stops reading a whole
+ * connection). While it lasts orders are decided all the same; replies are dropped, events wait in the
+ * outbox.
+ *  - SIGTERM: no new work, what is in hand is committed and acknowledged, the outbox gets two more seconds,
+ * exit 0.
+ */
+#ifndef SECKILL_PIPELINE_WORKER_H
+#define SECKILL_PIPELINE_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/base/slice.h"
+#include "common/broker/address.h"
+#include "common/broker/connection.h"
+#include "common/pipeline/outbox.h"
+#include "common/pipeline/outcome.h"
+#include "common/pipeline/replies.h"
+#include "common/pipeline/rpc_server.h"
+#include "common/store/migrate.h"
+
+struct task { /* one line to handle; valid during the call */
+    struct slice line;
+    struct slice reply_to; /* of the message; empty if it has none */
+    int64_t now_ms;        /* wall clock; the same for all lines of a transaction */
+    struct outbox *outbox;
+    struct replies *replies;
+    struct detail *why; /* what is wrong, for REJECT, FAILED and FAULT */
+    const char *reason; /* out, for REJECT: a constant word for the dead letter; "malformed" if left alone */
+};
+
+struct worker_handler { /* every function but `line` may be NULL; codes are those of store.h */
+    /* Once, when the database is ours and up to date: prepare statements, read what is kept in memory. */
+    int (*open)(void *context, struct store *store, struct detail *why);
+    void (*close)(void *context); /* before the store is closed; also after an open that failed */
+
+    /* Handles one line, in a transaction. Adds to outbox and replies, and changes its memory, only after all
+     * its statements have succeeded: then a line that failed has left nothing behind but what the rollback
+     * undoes. */
+    enum outcome (*line)(void *context, struct task *task);
+
+    int (*before_commit)(void *context); /* the last statements of the transaction */
+    void (*committed)(void *context);
+    int (*rolled_back)(void *context); /* memory must be as the database is again */
+
+    /* Beside the transactions, while connected and not blocked: publish what goes out by the clock. Returns
+     * the moment (monotonic) when it wants to be called again. A connection that breaks shows in its next
+     * pump. */
+    int64_t (*tick)(void *context, struct broker_connection *publish, int64_t now_ns);
+
+    void (*reload)(void *context); /* SIGHUP */
+};
+
+struct worker_spec {      /* what is pointed to outlives worker_run */
+    const char *service;  /* "inventory.0": in logs, message ids, the broker's list of connections */
+    const char *database; /* path */
+    bool init;            /* make the database if it is missing; else a missing one ends with EXIT_CONFIG */
+    const struct migration *migrations;
+
+    const struct broker_addresses *addresses;
+    int heartbeat_s, timeout_ms;
+    const char *queue;            /* its lines are handled */
+    const char *rpc_queue;        /* questions come from it; NULL: none */
+    const char *const *exchanges; /* that it publishes to: looked for after connecting; ends with NULL */
+    const char *const *outbox_exchanges; /* lanes of the relay; ends with NULL */
+
+    int prefetch;     /* messages in hand or on their way */
+    int max_batch;    /* lines in a transaction, about */
+    int relay_window; /* messages of the outbox in flight, of each lane */
+    int max_attempts; /* a redelivered message that was begun so often and never finished is dead-lettered as
+                         poison */
+
+    struct worker_handler handler;
+    void *context;                    /* the handler's */
+    const struct rpc_method *methods; /* NULL: none, and no rpc_queue */
+    void *methods_context;
+};
+
+/* Runs until SIGTERM or a fault; signal_fd is from signals_start(). Returns the exit code. */
+int worker_run(const struct worker_spec *spec, int signal_fd);
+
+#endif

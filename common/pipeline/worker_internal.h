@@ -1,0 +1,64 @@
+/* The inside of a worker, for worker.c (its life), worker_link.c (the broker) and worker_loop.c (the work).
+ */
+#ifndef SECKILL_PIPELINE_WORKER_INTERNAL_H
+#define SECKILL_PIPELINE_WORKER_INTERNAL_H
+
+#include "common/base/signals.h"
+#include "common/pipeline/transaction.h"
+
+struct link { /* both connections, or none */
+    struct broker_connection *consume, *publish;
+    size_t address;                      /* the one to try next, or the one that holds */
+    int64_t next_attempt_ns;             /* while there is none */
+    bool lost;                           /* dead, to be closed at the next safe moment */
+    bool blocked;                        /* as the publish connection said last */
+    char trouble[sizeof(struct detail)]; /* what was logged last, so that it is logged once */
+};
+
+struct hand { /* messages that were delivered and not yet handled */
+    struct inbound **messages;
+    int count, cap;
+    int64_t lines;
+    int64_t since_ns; /* when the first came */
+    int64_t target;   /* so many lines are worth a transaction at once: grows with the backlog */
+    bool fresh;       /* nothing was taken since the last transaction */
+};
+
+struct worker {
+    const struct worker_spec *spec;
+    int signal_fd;
+    int lock_fd; /* -1: not ours */
+    struct store *store;
+    struct inbox *inbox;
+    struct outbox *outbox;
+    struct outbox_relay *relay;
+    struct replies *replies;
+    struct rpc_server *rpc;
+    struct transaction transaction;
+    struct link link;
+    struct hand hand;
+    bool opened; /* the handler */
+    bool stopping;
+    int fault; /* of the environment: the process is to end */
+    int64_t tick_due_ns, status_due_ns, worked_ns;
+    int64_t status_lines; /* as the last STATUS said */
+};
+
+/* worker_link.c. Both return at once or within the broker's time-outs. */
+void link_open(struct worker *w, int64_t now_ns);      /* one attempt at both connections */
+void link_close(struct worker *w, bool politely);      /* and forget what belongs to them */
+void link_trouble(struct worker *w, const char *what); /* dead: logged once for each reason */
+/* Around everything that publishes: a broker that stops reading must not stop us for ever. */
+void link_guard_begin(struct worker *w);
+void link_guard_end(void);
+
+#define CONSUMER_WORK "work"
+#define CONSUMER_RPC  "rpc"
+
+/* worker_loop.c */
+void worker_work(struct worker *w);    /* until SIGTERM or a fault */
+void worker_drain(struct worker *w);   /* cancels, finishes what is in hand, relays for a moment */
+bool worker_signals(struct worker *w); /* reads what waits; returns whether to stop */
+void hand_drop(struct hand *h);
+
+#endif

@@ -1,0 +1,331 @@
+/* The work: gather what is there, handle it in one transaction, relay the outbox, sleep until something
+ * happens. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/notify.h"
+#include "common/broker/consume.h"
+#include "common/pipeline/worker_internal.h"
+
+#define DELIVERIES_A_PUMP 8               /* so that a transaction overshoots its size by little */
+#define LINGER_NS         (3 * NS_PER_MS) /* wait for more, where there is a backlog */
+#define IDLE_NS           (1 * NS_PER_S)  /* nothing done for so long: time for housekeeping */
+#define STATUS_S          2
+#define DRAIN_NS          (2 * NS_PER_S)
+#define SLEEP_MAX_MS      500
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- what is in hand ---- */
+
+static void hand_add(struct hand *h, struct inbound *m)
+{
+    if (h->count == h->cap) {
+        h->cap = h->cap ? 2 * h->cap : 64;
+        h->messages = xrealloc(h->messages, (size_t)h->cap * sizeof(struct inbound *));
+    }
+    if (h->count == 0)
+        h->since_ns = clock_mono_ns();
+    h->messages[h->count++] = m;
+    h->lines += m->orders;
+}
+
+void hand_drop(struct hand *h)
+{
+    for (int i = 0; i < h->count; i++)
+        free(h->messages[i]);
+    h->count = 0;
+    h->lines = 0;
+}
+
+static bool hand_is_full(const struct worker *w)
+{
+    return w->hand.lines >= w->spec->max_batch || w->hand.count >= w->spec->prefetch;
+}
+
+/*
+ * How many lines to wait for. What came while the last transaction was being written is the backlog: none,
+ * and the next order is handled at once; some, and a few milliseconds bring as much again, which shares the
+ * cost of a commit.
+ */
+static void hand_aim(struct worker *w)
+{
+    struct hand *h = &w->hand;
+    if (!h->fresh)
+        return;
+    h->fresh = false;
+    h->target = earlier(2 * h->lines, w->spec->max_batch);
+}
+
+static bool hand_is_ready(const struct worker *w, int64_t now_ns)
+{
+    const struct hand *h = &w->hand;
+    return h->count > 0 &&
+           (h->lines >= h->target || hand_is_full(w) || now_ns - h->since_ns >= LINGER_NS || w->stopping);
+}
+
+/* ---- events of the connections ---- */
+
+static void on_delivery(void *context, const struct broker_delivery *d)
+{
+    struct worker *w = context;
+    if (!slice_is(d->consumer, CONSUMER_RPC)) {
+        hand_add(&w->hand, inbound_copy(d));
+        return;
+    }
+    if (w->fault)
+        return;
+    link_guard_begin(w);
+    w->fault = rpc_server_delivery(w->rpc, d, w->link.publish, clock_wall_ms());
+    link_guard_end();
+    if (w->fault)
+        log_error("rpc_fault", "what=\"%s\" sqlite=\"%s\"", error_text(w->fault), store_error(w->store));
+    w->tick_due_ns = 0; /* what it changed is to be seen soon */
+}
+
+static void on_cancelled(void *context, struct slice consumer)
+{
+    struct detail why;
+    detail_set(&why, "the broker ended the consumer \"%.*s\"", (int)consumer.len, consumer.data);
+    link_trouble(context, why.text);
+}
+
+static void on_confirmed(void *context, uint64_t tag, bool multiple, bool ack)
+{
+    struct worker *w = context;
+    outbox_relay_confirmed(w->relay, tag, multiple, ack, clock_mono_ns());
+}
+
+static void on_returned(void *context, const struct broker_returned *returned)
+{
+    struct worker *w = context;
+    outbox_relay_returned(w->relay, returned);
+}
+
+static void on_blocked(void *context, bool blocked, struct slice reason)
+{
+    struct worker *w = context;
+    char text[200], quoted[256];
+    snprintf(text, sizeof text, "%.*s", (int)reason.len, reason.data ? reason.data : "");
+    if (blocked != w->link.blocked)
+        log_warn(blocked ? "broker_blocked" : "broker_unblocked", "why=%s",
+                 log_quote(text, quoted, sizeof quoted));
+    w->link.blocked = blocked;
+}
+
+/* 1: more is waiting; 0: drained; -1: the connection is dead. */
+static int pump(struct worker *w, struct broker_connection *c, int max_deliveries)
+{
+    const struct broker_events events = {.context = w,
+                                         .delivery = on_delivery,
+                                         .confirmed = on_confirmed,
+                                         .returned = on_returned,
+                                         .blocked = on_blocked,
+                                         .cancelled = on_cancelled};
+    struct detail why = {.text = ""};
+    int result = broker_connection_pump(c, &events, max_deliveries, &why);
+    if (result < 0)
+        link_trouble(w, why.text);
+    return w->link.lost ? -1 : result;
+}
+
+/* Takes what has arrived, up to what one transaction may hold. Returns whether all was taken. */
+static bool gather(struct worker *w)
+{
+    int more = 1;
+    while (more == 1 && !hand_is_full(w) && !w->fault)
+        more = pump(w, w->link.consume, DELIVERIES_A_PUMP);
+    if (!w->link.lost)
+        hand_aim(w);
+    return more != 1;
+}
+
+/* ---- handling ---- */
+
+static void send_replies(void *context)
+{
+    struct worker *w = context;
+    if (w->link.lost || broker_connection_blocked(w->link.publish)) {
+        replies_discard(w->replies);
+        return;
+    }
+    link_guard_begin(w);
+    replies_send(w->replies, w->link.publish);
+    link_guard_end();
+}
+
+static void acknowledge(struct worker *w)
+{
+    const struct hand *h = &w->hand;
+    int error = 0;
+    for (int i = 0; i < h->count && !error; i++)
+        if (h->messages[i]->requeue)
+            error = broker_requeue(w->link.consume, h->messages[i]->tag);
+    if (!error && h->count > 0) /* and all before it, but for those that went back */
+        error = broker_ack(w->link.consume, h->messages[h->count - 1]->tag, true);
+    if (error)
+        link_trouble(w, "the connection broke while acknowledging");
+}
+
+static void handle_hand(struct worker *w)
+{
+    struct hand *h = &w->hand;
+    w->transaction.committed = send_replies;
+    w->transaction.context = w;
+    w->fault = transaction_handle(&w->transaction, h->messages, h->count);
+    if (w->fault)
+        return;
+    acknowledge(w);
+    hand_drop(h);
+    h->fresh = true;
+    w->tick_due_ns = 0;
+    w->worked_ns = clock_mono_ns();
+    w->fault = store_checkpoint_if_large(w->store);
+}
+
+static void relay(struct worker *w, int64_t now_ns, bool at_once)
+{
+    w->fault = outbox_relay_tidy(w->relay, now_ns, at_once);
+    if (w->fault || w->link.lost)
+        return;
+    link_guard_begin(w);
+    w->fault = outbox_relay_run(w->relay, w->link.publish, now_ns);
+    if (!w->fault && w->spec->handler.tick && now_ns >= w->tick_due_ns &&
+        !broker_connection_blocked(w->link.publish))
+        w->tick_due_ns = w->spec->handler.tick(w->spec->context, w->link.publish, now_ns);
+    link_guard_end();
+}
+
+/* ---- the clock ---- */
+
+static void housekeeping(struct worker *w, int64_t now_ns)
+{
+    notify_watchdog(now_ns);
+    if (now_ns >= w->status_due_ns) {
+        const struct inbox_counts *n = &w->transaction.totals;
+        int64_t lines = n->decided + n->duplicates;
+        notify_status("%s: %" PRId64 " decided (%" PRId64 "/s), %" PRId64 " duplicates, %" PRId64
+                      " dead letters",
+                      w->link.consume ? "working" : "waiting for the broker", n->decided,
+                      (lines - w->status_lines) / STATUS_S, n->duplicates, n->dead);
+        w->status_lines = lines;
+        w->status_due_ns = now_ns + STATUS_S * NS_PER_S;
+    }
+    if (w->hand.count == 0 && now_ns - w->worked_ns >= IDLE_NS && store_has_wal(w->store)) {
+        w->worked_ns = now_ns; /* a reader in the way: not again at once */
+        w->fault = store_checkpoint_truncate(w->store);
+    }
+}
+
+bool worker_signals(struct worker *w)
+{
+    for (;;) {
+        switch (signals_next(w->signal_fd)) {
+        case SIGNAL_NONE:
+            return w->stopping;
+        case SIGNAL_STOP:
+            w->stopping = true;
+            break;
+        case SIGNAL_RELOAD:
+            if (w->spec->handler.reload)
+                w->spec->handler.reload(w->spec->context);
+            break;
+        }
+    }
+}
+
+static void sleep_until(struct worker *w, int64_t due_ns)
+{
+    struct pollfd fds[3] = {{.fd = w->signal_fd, .events = POLLIN}};
+    nfds_t count = 1;
+    if (w->link.consume) {
+        fds[count++] = (struct pollfd){.fd = broker_connection_fd(w->link.consume), .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = broker_connection_fd(w->link.publish), .events = POLLIN};
+    }
+    int64_t wait_ms =
+        due_ns == INT64_MAX ? SLEEP_MAX_MS : (due_ns - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
+    if (wait_ms > 0)
+        poll(fds, count, (int)earlier(wait_ms, SLEEP_MAX_MS));
+}
+
+/* One round while connected. Returns the moment until which there is nothing to do but wait for the broker.
+ */
+static int64_t round_connected(struct worker *w)
+{
+    bool drained = gather(w);
+    int64_t now_ns = clock_mono_ns();
+    if (w->link.lost || w->fault)
+        return 0;
+    if (hand_is_ready(w, now_ns)) {
+        handle_hand(w);
+        drained = false; /* more came meanwhile */
+        now_ns = clock_mono_ns();
+    }
+    if (w->fault || pump(w, w->link.publish, 0) < 0)
+        return 0;
+    relay(w, now_ns, false);
+    if (w->fault || w->link.lost || !drained)
+        return 0;
+    int64_t due = earlier(outbox_relay_due_ns(w->relay), w->link.blocked ? INT64_MAX : w->tick_due_ns);
+    if (w->hand.count > 0)
+        due = earlier(due, w->hand.since_ns + LINGER_NS);
+    return due;
+}
+
+void worker_work(struct worker *w)
+{
+    while (!w->fault && !worker_signals(w)) {
+        int64_t now_ns = clock_mono_ns(), due_ns;
+        housekeeping(w, now_ns);
+        if (w->fault)
+            break;
+        if (w->link.consume) {
+            due_ns = round_connected(w);
+            if (w->link.lost)
+                link_close(w, false);
+        } else {
+            if (now_ns >= w->link.next_attempt_ns)
+                link_open(w, now_ns);
+            due_ns = w->link.consume ? 0 : w->link.next_attempt_ns;
+        }
+        if (!w->fault)
+            sleep_until(w, due_ns);
+    }
+}
+
+/* Whether there is still something that must go out. */
+static bool relay_for_a_moment(struct worker *w)
+{
+    relay(w, clock_mono_ns(), true);
+    if (w->fault || w->link.lost || outbox_relay_is_done(w->relay))
+        return false;
+    sleep_until(w, clock_mono_ns() + 20 * NS_PER_MS);
+    return pump(w, w->link.publish, 0) >= 0;
+}
+
+void worker_drain(struct worker *w)
+{
+    struct detail why = {.text = ""};
+    if (!w->link.consume || w->fault)
+        return;
+    if (broker_cancel(w->link.consume, CONSUMER_WORK, &why) != 0) {
+        link_trouble(w, why.text);
+        return;
+    }
+    gather(w);
+    if (!w->link.lost && w->hand.count > 0)
+        handle_hand(w);
+    int64_t end_ns = clock_mono_ns() + DRAIN_NS;
+    while (!w->fault && !w->link.lost && clock_mono_ns() < end_ns && relay_for_a_moment(w))
+        ;
+    if (!w->fault)
+        w->fault = outbox_relay_tidy(w->relay, clock_mono_ns(), true);
+}
