@@ -1,0 +1,260 @@
+/* Threads and their loops. What a request is, is the business of http_routes.c. */
+#include "services/order/http_server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "services/order/http_listen.h"
+#include "services/order/http_routes.h"
+
+#define TURN_MS 250 /* a turn of the loop takes no longer than this, so that it is seen to be alive */
+#define LIMIT_SLACK                                                                                          \
+    1024 /* the library stops accepting this far above the limit at which requests are shed                  \
+          */
+#define LINGER_MS      300  /* for connections without a request, on the way out */
+#define BACKLOG_ROUNDS 1000 /* of ten accepts each */
+
+enum http_phase { PHASE_SERVING, PHASE_QUIESCED, PHASE_STOPPING };
+
+struct http_thread {
+    struct http_server *server;
+    pthread_t thread;
+    bool is_running;
+    int listen_fd;
+    int wake_fd; /* eventfd: look at the phase */
+    struct MHD_Daemon *daemon;
+    struct http_context context;
+    _Atomic int64_t turn_ns;
+    bool is_listening;
+};
+
+struct http_server {
+    struct front_end *front_end;
+    char address[LISTEN_ADDRESS_SIZE];
+    _Atomic int phase;
+    _Atomic int64_t stop_by_ns;
+    int count;
+    struct http_thread threads[];
+};
+
+/* ---- the loop ---- */
+
+static int turn_timeout_ms(struct MHD_Daemon *daemon)
+{
+    MHD_UNSIGNED_LONG_LONG wanted;
+    return MHD_get_timeout(daemon, &wanted) == MHD_YES && wanted < TURN_MS ? (int)wanted : TURN_MS;
+}
+
+static void turn(struct http_thread *t)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[] = {
+        {.fd = info->epoll_fd, .events = POLLIN},
+        {.fd = mailbox_fd(t->context.mailbox), .events = POLLIN},
+        {.fd = t->wake_fd, .events = POLLIN},
+    };
+    poll(fds, sizeof fds / sizeof fds[0], turn_timeout_ms(t->daemon));
+    if (fds[1].revents)
+        http_routes_resume(&t->context);
+    if (fds[2].revents) {
+        eventfd_t ignored;
+        eventfd_read(t->wake_fd, &ignored);
+    }
+    MHD_run(t->daemon);
+    atomic_store_explicit(&t->turn_ns, clock_mono_ns(), memory_order_relaxed);
+}
+
+/* Whoever is in the backlog already is taken in first: closing the socket would reset them. */
+static void stop_listening(struct http_thread *t)
+{
+    for (int round = 0; round < BACKLOG_ROUNDS; round++) {
+        struct pollfd fd = {.fd = t->listen_fd, .events = POLLIN};
+        if (poll(&fd, 1, 0) <= 0)
+            break;
+        MHD_run(t->daemon);
+    }
+    close(MHD_quiesce_daemon(t->daemon));
+    t->is_listening = false;
+}
+
+static unsigned open_connections(const struct http_thread *t)
+{
+    return MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+/* All verdicts are in: answers until no request is left, or time is up. A client that is just about to send
+ * another request on its open connection gets a moment to do so, and its answer. */
+static void finish(struct http_thread *t)
+{
+    int64_t linger_until_ns = clock_mono_ns() + LINGER_MS * NS_PER_MS;
+    int64_t now_ns;
+    do {
+        turn(t);
+        now_ns = clock_mono_ns();
+    } while (now_ns < t->server->stop_by_ns &&
+             (t->context.active > 0 || (open_connections(t) > 0 && now_ns < linger_until_ns)));
+    if (t->context.active > t->context.waiting)
+        log_warn("http_requests_cut_off", "count=%d", t->context.active - t->context.waiting);
+}
+
+static void *run(void *argument)
+{
+    struct http_thread *t = argument;
+    int phase;
+    while ((phase = atomic_load(&t->server->phase)) != PHASE_STOPPING) {
+        if (phase == PHASE_QUIESCED && t->is_listening)
+            stop_listening(t);
+        turn(t);
+    }
+    if (t->is_listening)
+        stop_listening(t);
+    finish(t);
+    return NULL;
+}
+
+/* ---- start ---- */
+
+static void connection_changed(void *closure, struct MHD_Connection *connection, void **socket_context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    (void)connection;
+    (void)socket_context;
+    struct front_end *fe = closure;
+    atomic_fetch_add_explicit(&fe->connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1,
+                              memory_order_relaxed);
+}
+
+static _Noreturn void library_panicked(void *closure, const char *file, unsigned line, const char *reason)
+{
+    (void)closure;
+    log_panic("libmicrohttpd", "file=%s line=%u reason=\"%s\"", file, line, reason ? reason : "");
+}
+
+static struct MHD_Daemon *start_daemon(struct http_thread *t, const struct http_options *o)
+{
+    unsigned limit = (unsigned)o->front_end->max_connections + LIMIT_SLACK;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_routes_handle,
+                            &t->context, MHD_OPTION_LISTEN_SOCKET, t->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory,
+                            MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED,
+                            http_routes_completed, &t->context, MHD_OPTION_NOTIFY_CONNECTION,
+                            connection_changed, o->front_end, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_END);
+}
+
+static int start_thread(struct http_thread *t, const struct http_options *o, struct detail *why)
+{
+    t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (t->wake_fd < 0 || http_context_start(&t->context, o->front_end) != 0) {
+        detail_set(why, "no descriptors for an HTTP thread: %s", strerror(errno));
+        return E_IO;
+    }
+    t->daemon = start_daemon(t, o);
+    if (!t->daemon) {
+        detail_set(why, "libmicrohttpd does not start: %s", strerror(errno));
+        return E_IO;
+    }
+    t->is_listening = true;
+    atomic_store(&t->turn_ns, clock_mono_ns());
+    int failure = pthread_create(&t->thread, NULL, run, t);
+    if (failure != 0) {
+        detail_set(why, "no HTTP thread: %s", strerror(failure));
+        return E_IO;
+    }
+    t->is_running = true;
+    return 0;
+}
+
+int http_server_start(struct http_server **out, const struct http_options *o, struct detail *why)
+{
+    struct http_server *s = xcalloc(1, sizeof *s + (size_t)o->threads * sizeof s->threads[0]);
+    int *sockets = xcalloc((size_t)o->threads, sizeof *sockets);
+    s->front_end = o->front_end;
+    MHD_set_panic_func(library_panicked, NULL);
+    int rc = http_listen(o->listen, sockets, o->threads, s->address, why);
+    if (rc != 0) {
+        free(sockets);
+        free(s);
+        return rc;
+    }
+    s->count = o->threads;
+    for (int i = 0; i < s->count; i++)
+        s->threads[i] = (struct http_thread){.server = s, .listen_fd = sockets[i], .wake_fd = -1};
+    free(sockets);
+    for (int i = 0; i < s->count && rc == 0; i++)
+        rc = start_thread(&s->threads[i], o, why);
+    if (rc != 0) {
+        http_server_stop(s, 0);
+        http_server_free(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+const char *http_server_address(const struct http_server *s)
+{
+    return s->address;
+}
+
+bool http_server_is_alive(const struct http_server *s, int64_t now_ns, int64_t within_ns)
+{
+    for (int i = 0; i < s->count; i++)
+        if (now_ns - atomic_load_explicit(&s->threads[i].turn_ns, memory_order_relaxed) > within_ns)
+            return false;
+    return true;
+}
+
+/* ---- the way out ---- */
+
+static void enter_phase(struct http_server *s, int phase)
+{
+    atomic_store(&s->phase, phase);
+    for (int i = 0; i < s->count; i++)
+        if (s->threads[i].wake_fd >= 0)
+            eventfd_write(s->threads[i].wake_fd, 1);
+}
+
+void http_server_quiesce(struct http_server *s)
+{
+    enter_phase(s, PHASE_QUIESCED);
+}
+
+void http_server_stop(struct http_server *s, int grace_ms)
+{
+    atomic_store(&s->stop_by_ns, clock_mono_ns() + grace_ms * NS_PER_MS);
+    enter_phase(s, PHASE_STOPPING);
+    for (int i = 0; i < s->count; i++)
+        if (s->threads[i].is_running)
+            pthread_join(s->threads[i].thread, NULL);
+}
+
+void http_server_free(struct http_server *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < s->count; i++) {
+        struct http_thread *t = &s->threads[i];
+        if (t->context.waiting >
+            0) /* a submission without a verdict: the library would abort, so leave it to exit() */
+            log_error("http_requests_without_verdict", "count=%d", t->context.waiting);
+        else if (t->daemon)
+            MHD_stop_daemon(t->daemon);
+        if (!t->daemon)
+            close(t->listen_fd);
+        if (t->wake_fd >= 0)
+            close(t->wake_fd);
+        if (t->context.waiting == 0)
+            http_context_end(&t->context);
+    }
+    free(s);
+}

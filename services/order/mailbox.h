@@ -1,0 +1,23 @@
+/*
+ * Verdicts on their way back to one HTTP thread: a list under a lock and an eventfd that wakes the thread
+ * once for many.
+ */
+#ifndef SECKILL_ORDER_MAILBOX_H
+#define SECKILL_ORDER_MAILBOX_H
+
+#include "common/base/error.h"
+#include "services/order/submission.h"
+
+struct mailbox;
+
+int mailbox_new(struct mailbox **out) MUST_USE; /* E_IO */
+void mailbox_free(struct mailbox *m);           /* NULL is fine */
+int mailbox_fd(const struct mailbox *m);        /* readable while something may be in it */
+
+/* Any thread: appends the whole list, which is empty afterwards. */
+void mailbox_post(struct mailbox *m, struct submission_list *list);
+
+/* The owning thread: takes all and clears the descriptor. Never waits. */
+struct submission_list mailbox_take(struct mailbox *m);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * seckill-order, the order front end: start-up, the main thread's small loop, and the way out.
+ *
+ * The order matters. Up: what others point to comes first, and the door (HTTP) opens last. Down: the door
+ * closes first; then the broker thread ends, when every order that it was given has its verdict; then the
+ * HTTP threads answer what waited for those and end.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/notify.h"
+#include "common/base/program.h"
+#include "common/base/signals.h"
+#include "common/pipeline/ledger.h"
+#include "common/pipeline/settings.h"
+#include "services/order/front_end.h"
+#include "services/order/http_server.h"
+
+#define TURN_MS           200
+#define STATUS_EVERY_NS   (5 * NS_PER_S)
+#define HTTP_ALIVE_NS     (5 * NS_PER_S)
+#define BROKER_ALIVE_NS   (15 * NS_PER_S) /* connecting takes seconds */
+#define STOP_GRACE_MS     3000            /* for clients that are slow to send or to read, on the way out */
+#define SPARE_DESCRIPTORS 2048 /* beside the connections: the sockets of those being shed, and our own */
+#define ID_KEY_MIN        16
+#define ID_KEY_MAX        4096
+
+struct service {
+    struct settings settings;
+    struct config *config;
+    struct broker_addresses addresses;
+    struct order_id_key *id_key;
+    struct metrics metrics;
+    struct front_end front_end;
+    struct http_server *http;
+    char producer[PRODUCER_SIZE];
+    int signals;
+};
+
+/* ---- start ---- */
+
+static struct order_id_key *load_id_key(const char *path)
+{
+    struct buffer secret = {0};
+    struct detail why;
+    struct order_id_key *key = NULL;
+    if (*path == '\0')
+        log_fatal(EXIT_CONFIG, "no_id_key",
+                  "hint=\"order.id_key_file is not set: make a key with 'head -c 32 /dev/urandom | base64 > "
+                  "FILE' and "
+                  "give the same file to every front end of this deployment\"");
+    if (file_read_secret(path, ID_KEY_MIN, &secret, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_id_key", "setting=order.id_key_file reason=\"%s\"", why.text);
+    if (order_id_key_new(&key, secret.data, secret.len, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_id_key", "setting=order.id_key_file reason=\"%s\"", why.text);
+    file_wipe(&secret);
+    return key;
+}
+
+static void base36(uint64_t value, char out[16])
+{
+    char reversed[16];
+    size_t len = 0;
+    do {
+        reversed[len++] = "0123456789abcdefghijklmnopqrstuvwxyz"[value % 36];
+        value /= 36;
+    } while (value > 0);
+    for (size_t i = 0; i < len; i++)
+        out[i] = reversed[len - 1 - i];
+    out[len] = '\0';
+}
+
+/* "<name or host>-<pid>-<start>-<random>": names this run in message headers and the ledger, once and for
+ * all. */
+static void name_producer(const char *name, char out[PRODUCER_SIZE])
+{
+    char host[33] = "", start[16], random[16];
+    uint32_t bits = 0;
+    if (*name == '\0' && gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    for (char *c = host; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", *c))
+            *c = '-';
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint32_t)clock_mono_ns();
+    base36((uint64_t)clock_wall_ms(), start);
+    base36(bits, random);
+    const char *shown = *name ? name : *host ? host : "order";
+    snprintf(out, PRODUCER_SIZE, "%.32s-%d-%.10s-%.7s", shown, (int)getpid(), start, random);
+}
+
+/* As many descriptors as there may be connections. Returns for how many connections there are enough. */
+static int64_t raise_descriptor_limit(int64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return connections;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted)
+        return connections;
+    int64_t enough = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (int64_t)limit.rlim_cur - SPARE_DESCRIPTORS
+                                                            : (int64_t)limit.rlim_cur / 2;
+    log_warn("few_descriptors", "http.connections=%lld limit=%llu taken=%lld", (long long)connections,
+             (unsigned long long)limit.rlim_cur, (long long)enough);
+    return enough;
+}
+
+/* What the threads share, and the broker thread. */
+static void start_front_end(struct service *s)
+{
+    struct front_end *fe = &s->front_end;
+    struct detail why;
+    fe->shards = (int)s->settings.topology.shards;
+    fe->max_connections = raise_descriptor_limit(s->settings.http.connections);
+    fe->max_pending = s->settings.admission.max_pending;
+    fe->metrics = &s->metrics;
+    fe->id_key = s->id_key;
+    fe->pending = pending_new(s->settings.order.keep_decided);
+    fe->catalogue = catalogue_new(fe->shards);
+    const struct publisher_options options = {
+        .settings = &s->settings,
+        .addresses = &s->addresses,
+        .pending = fe->pending,
+        .catalogue = fe->catalogue,
+        .metrics = fe->metrics,
+        .producer = s->producer,
+    };
+    if (publisher_start(&fe->publisher, &options, &why) != 0)
+        log_fatal(EXIT_DISK, "publisher_not_started", "reason=\"%s\"", why.text);
+}
+
+static void start(struct service *s)
+{
+    struct detail why;
+    log_set_level((enum log_level)s->settings.log.level);
+    s->signals = signals_start();
+    if (s->signals < 0)
+        log_fatal(EXIT_FAILED, "no_signals", "reason=\"%s\"", strerror(errno));
+    s->id_key = load_id_key(s->settings.order.id_key_file);
+    if (broker_addresses_parse(s->settings.broker.url, &s->addresses, &why) != 0)
+        log_fatal(EXIT_CONFIG, "bad_broker_url", "reason=\"%s\"", why.text);
+    name_producer(s->settings.order.name, s->producer);
+    start_front_end(s);
+
+    const struct http_options http = {
+        .listen = s->settings.http.listen,
+        .threads = (int)s->settings.http.threads,
+        .connection_memory = (size_t)s->settings.http.connection_memory,
+        .idle_timeout_s = (unsigned)s->settings.http.idle_timeout_s,
+        .front_end = &s->front_end,
+    };
+    /* An address that cannot be bound is a wrong setting, or one that another program has as well: 78, so
+     * that a supervisor that knows the sysexits does not try the same again and again. */
+    if (http_server_start(&s->http, &http, &why) != 0)
+        log_fatal(EXIT_CONFIG, "cannot_listen", "setting=http.listen reason=\"%s\"", why.text);
+    log_info("started", "address=%s producer=%s threads=%lld version=" SECKILL_VERSION,
+             http_server_address(s->http), s->producer, (long long)s->settings.http.threads);
+    notify_ready();
+}
+
+/* ---- run ---- */
+
+static void reload(struct service *s)
+{
+    struct settings fresh = s->settings; /* other threads read s->settings: it stays as it is */
+    struct detail why;
+    notify_reloading();
+    if (config_reload(s->config, &fresh, &why) != 0) {
+        log_error("reload_failed", "reason=\"%s\"", why.text);
+    } else {
+        log_set_level((enum log_level)fresh.log.level);
+        atomic_store(&s->front_end.max_pending, fresh.admission.max_pending);
+        log_info("reloaded", "max_pending=%lld", (long long)fresh.admission.max_pending);
+    }
+    notify_ready();
+}
+
+static void report_status(const struct front_end *fe)
+{
+    static const char *const states[] = {
+        [BROKER_USABLE] = "taking orders",
+        [BROKER_UNREACHABLE] = "refusing orders: no broker",
+        [BROKER_BLOCKED] = "refusing orders: the broker is short of memory or disk",
+    };
+    struct pending_counts counts = pending_counts(fe->pending);
+    notify_status("%s; %lld undecided; %lld connections", states[publisher_state(fe->publisher)],
+                  (long long)counts.undecided, (long long)atomic_load(&fe->connections));
+}
+
+static bool is_alive(const struct service *s, int64_t now_ns)
+{
+    return http_server_is_alive(s->http, now_ns, HTTP_ALIVE_NS) &&
+           now_ns - publisher_turn_ns(s->front_end.publisher) < BROKER_ALIVE_NS;
+}
+
+/* Until SIGTERM. */
+static void run(struct service *s)
+{
+    int64_t status_ns = 0;
+    for (;;) {
+        struct pollfd fd = {.fd = s->signals, .events = POLLIN};
+        poll(&fd, 1, TURN_MS);
+        switch (signals_next(s->signals)) {
+        case SIGNAL_STOP:
+            return;
+        case SIGNAL_RELOAD:
+            reload(s);
+            break;
+        case SIGNAL_NONE:
+            break;
+        }
+        int64_t now_ns = clock_mono_ns();
+        publisher_watchdog(s->front_end.publisher, now_ns);
+        if (is_alive(s, now_ns))
+            notify_watchdog(now_ns);
+        if (now_ns - status_ns > STATUS_EVERY_NS) {
+            report_status(&s->front_end);
+            status_ns = now_ns;
+        }
+    }
+}
+
+/* ---- stop ---- */
+
+static void stop(struct service *s)
+{
+    struct front_end *fe = &s->front_end;
+    notify_stopping();
+    log_info("draining", "connections=%lld", (long long)atomic_load(&fe->connections));
+    atomic_store(&fe->draining, true);
+    http_server_quiesce(s->http);
+    publisher_stop(fe->publisher);
+    http_server_stop(s->http, STOP_GRACE_MS);
+    log_info("stopped", "undecided=%lld", (long long)pending_counts(fe->pending).undecided);
+
+    http_server_free(s->http);
+    publisher_free(fe->publisher);
+    catalogue_free(fe->catalogue);
+    pending_free(fe->pending);
+    order_id_key_free(s->id_key);
+    broker_addresses_free(&s->addresses);
+    config_free(s->config);
+    close(s->signals);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct program_spec spec = {
+        .name = "seckill-order",
+        .summary = "The order front end: takes orders over HTTP and queues them durably.",
+        .usage = "",
+        .config = {.options = settings_table},
+        .check = settings_check,
+    };
+    static struct service service;
+    service.config = program_start(&spec, argc, argv, &service.settings, NULL);
+    start(&service);
+    run(&service);
+    stop(&service);
+    return EXIT_OK;
+}

@@ -1,0 +1,65 @@
+/*
+ * Counters of a front end, for /metrics. Each is an atomic that any thread may raise; the table in metrics.c
+ * gives each its Prometheus name and help.
+ */
+#ifndef SECKILL_ORDER_METRICS_H
+#define SECKILL_ORDER_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+
+enum metric {
+    /* Answers of POST /v1/orders, by verdict */
+    METRIC_ACCEPTED,         /* 202 */
+    METRIC_MALFORMED,        /* 400 */
+    METRIC_TOO_LARGE,        /* 413 */
+    METRIC_UNSUPPORTED_TYPE, /* 415 */
+    METRIC_INVALID,          /* 422 */
+    METRIC_UNKNOWN_ITEM,     /* 422 */
+    METRIC_SALE_NOT_STARTED, /* 409 */
+    METRIC_SALE_ENDED,       /* 409 */
+    METRIC_SALE_PAUSED,      /* 409 */
+    METRIC_SOLD_OUT,         /* 409 */
+    METRIC_OVERLOADED,       /* 429 */
+    METRIC_UNAVAILABLE,      /* 503 */
+    METRIC_OUTCOME_UNKNOWN,  /* 504 */
+    /* The broker thread */
+    METRIC_BATCHES_PUBLISHED, /* messages, second copies included */
+    METRIC_BATCHES_CONFIRMED,
+    METRIC_BATCHES_NACKED,
+    METRIC_BATCHES_RETURNED,
+    METRIC_BATCHES_TIMED_OUT,
+    METRIC_ORDERS_CONFIRMED, /* by the broker */
+    METRIC_CONFIRM_WAIT_US,  /* summed over batches: divide by confirmed batches */
+    METRIC_BROKER_CONNECTS,
+    METRIC_BROKER_LOSSES,
+    METRIC_DECISIONS, /* lines that came back */
+    METRIC_SNAPSHOTS,
+    METRIC_RPC_LATE, /* answers that nobody waited for any more */
+    /* HTTP */
+    METRIC_HTTP_REQUESTS,
+    METRIC_HTTP_SHED, /* refused because of too many connections */
+    METRIC_COUNT
+};
+
+struct metrics {
+    _Atomic uint64_t value[METRIC_COUNT];
+};
+
+static inline void metric_add(struct metrics *m, enum metric which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&m->value[which], n, memory_order_relaxed);
+}
+
+/* Appends the counters in Prometheus text format 0.0.4. */
+void metrics_print(const struct metrics *m, struct buffer *out);
+
+/* What is kept elsewhere is appended by the caller. help NULL: one more sample of the family before it.
+ * labels: `shard="0"`, or "". */
+void metrics_counter(struct buffer *out, const char *name, const char *help, const char *labels,
+                     uint64_t value);
+void metrics_gauge(struct buffer *out, const char *name, const char *help, const char *labels, double value);
+
+#endif

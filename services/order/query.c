@@ -1,0 +1,214 @@
+/* Answers from memory. */
+#include "services/order/query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "services/order/submit_order.h"
+
+#define CATALOGUE_STALE_MS 3000 /* snapshots come at least once a second */
+
+static void answer_not_found(const char *detail, struct http_reply *reply)
+{
+    http_reply_problem(
+        reply, &(struct problem){.code = PROBLEM_NOT_FOUND, .detail = detail, .detail_is_constant = true});
+}
+
+static void answer_unavailable(struct front_end *fe, const char *detail, struct http_reply *reply)
+{
+    http_reply_problem(reply, &(struct problem){.code = PROBLEM_UNAVAILABLE,
+                                                .detail = detail,
+                                                .detail_is_constant = true,
+                                                .retry_after_s = front_end_retry_after_s(fe)});
+}
+
+/* ---- orders ---- */
+
+static void add_decision(struct buffer *b, const struct decision *d)
+{
+    char at[RFC3339_SIZE];
+    if (d->status == ORDER_CONFIRMED)
+        buffer_printf(b, ",\"unit_price\":%lld,\"total\":%lld,\"receipt_no\":%lld,\"decided_at\":\"%s\"",
+                      (long long)d->unit_price, (long long)d->total, (long long)d->receipt_no,
+                      rfc3339_format(d->at_ms, at));
+    if (d->status == ORDER_REJECTED)
+        buffer_printf(b, ",\"reason\":\"%s\"", reject_reason_name(d->reason));
+}
+
+void query_order(struct front_end *fe, const char *id, struct http_reply *reply)
+{
+    size_t len = strlen(id);
+    struct pending_view view;
+    /* Orders of other producers have ids that no front end issued; one that was decided here is found all the
+     * same. */
+    if (!order_id_is_well_formed(id, len)) {
+        answer_not_found("this is not an order id", reply);
+        return;
+    }
+    if (!pending_find(fe->pending, id, &view)) {
+        if (order_id_is_issued(fe->id_key, id, len))
+            answer_unavailable(fe, "this front end does not know the order, and inventory cannot be asked",
+                               reply);
+        else
+            answer_not_found("no order has this id", reply);
+        return;
+    }
+    struct buffer *b = http_reply_json(reply, 200);
+    reply->cache_control = "no-store";
+    buffer_printf(b, "{\"order_id\":\"%s\",\"status\":\"%s\",\"user_id\":", view.order.order_id,
+                  order_status_name(view.status));
+    buffer_add_json(b, slice_of(view.order.user_id));
+    buffer_add_text(b, ",\"sku\":");
+    buffer_add_json(b, slice_of(view.order.sku));
+    buffer_printf(b, ",\"quantity\":%d", (int)view.order.quantity);
+    if (view.status == view.decision.status)
+        add_decision(b, &view.decision);
+    buffer_add_text(b, "}");
+}
+
+/* ---- items ---- */
+
+struct item_listing {
+    struct buffer *out;
+    const char *only; /* this sku; NULL: all */
+    int count;
+};
+
+static void list_item(void *context, const struct item *item, int64_t age_ms)
+{
+    struct item_listing *l = context;
+    if (l->only && strcmp(item->sku, l->only) != 0)
+        return;
+    if (l->count++ > 0)
+        buffer_add_text(l->out, ",");
+    item_encode(l->out, item);
+    l->out->len--; /* its "}": one more member */
+    buffer_printf(l->out, ",\"age_ms\":%lld}", (long long)age_ms);
+}
+
+static const char no_catalogue[] = "this front end has not seen the catalogue yet";
+
+static void query_catalogue(struct front_end *fe, const char *only, struct http_reply *reply)
+{
+    bool is_complete =
+        catalogue_is_complete(fe->catalogue); /* before the visit: a snapshot may come in between */
+    struct buffer *b = http_reply_json(reply, 200);
+    struct item_listing listing = {.out = b, .only = only};
+    reply->cache_control = "max-age=1";
+    if (!only)
+        buffer_add_text(b, "{\"items\":[");
+    catalogue_visit(fe->catalogue, clock_mono_ns(), list_item, &listing);
+    if (!only)
+        buffer_add_text(b, "]}");
+
+    bool is_answered = only ? listing.count > 0 || is_complete : is_complete;
+    if (is_answered && !(only && listing.count == 0))
+        return;
+    http_reply_reset(reply);
+    if (is_answered)
+        answer_not_found("no item has this sku", reply);
+    else
+        answer_unavailable(fe, no_catalogue, reply);
+}
+
+void query_items(struct front_end *fe, struct http_reply *reply)
+{
+    query_catalogue(fe, NULL, reply);
+}
+
+void query_item(struct front_end *fe, const char *sku, struct http_reply *reply)
+{
+    query_catalogue(fe, sku, reply);
+}
+
+/* ---- the front end itself ---- */
+
+void query_health(struct front_end *fe, struct http_reply *reply)
+{
+    (void)fe;
+    buffer_add_text(http_reply_json(reply, 200), "{\"status\":\"ok\"}");
+}
+
+static const char *not_ready_because(struct front_end *fe)
+{
+    if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
+        return "this front end is shutting down";
+    switch (publisher_state(fe->publisher)) {
+    case BROKER_UNREACHABLE:
+        return "the order queue cannot be reached";
+    case BROKER_BLOCKED:
+        return "the order queue is short of memory or disk";
+    case BROKER_USABLE:
+        break;
+    }
+    return catalogue_is_complete(fe->catalogue) ? NULL : no_catalogue;
+}
+
+void query_readiness(struct front_end *fe, struct http_reply *reply)
+{
+    const char *reason = not_ready_because(fe);
+    if (reason) {
+        answer_unavailable(fe, reason, reply);
+        return;
+    }
+    int64_t age_ms = catalogue_age_ms(fe->catalogue, clock_mono_ns());
+    struct buffer *b = http_reply_json(reply, 200);
+    reply->cache_control = "no-store";
+    if (age_ms > CATALOGUE_STALE_MS)
+        buffer_printf(
+            b, "{\"status\":\"degraded\",\"reason\":\"the catalogue is %lld s old; orders are still taken\"}",
+            (long long)(age_ms / 1000));
+    else
+        buffer_add_text(b, "{\"status\":\"ready\"}");
+}
+
+static void print_shard_gauges(struct front_end *fe, struct buffer *b)
+{
+    char labels[32];
+    for (int shard = 0; shard < fe->shards; shard++) {
+        snprintf(labels, sizeof labels, "shard=\"%d\"", shard);
+        metrics_gauge(b, "seckill_order_backlog", shard ? NULL : "Orders accepted here and not yet decided",
+                      labels, (double)pending_backlog(fe->pending, (uint8_t)shard));
+    }
+    for (int shard = 0; shard < fe->shards; shard++) {
+        snprintf(labels, sizeof labels, "shard=\"%d\"", shard);
+        metrics_gauge(b, "seckill_order_backlog_oldest_seconds",
+                      shard ? NULL : "How long the oldest undecided order has waited", labels,
+                      (double)pending_oldest_age_ms(fe->pending, (uint8_t)shard) / 1000);
+    }
+    for (int shard = 0; shard < fe->shards; shard++) {
+        snprintf(labels, sizeof labels, "shard=\"%d\"", shard);
+        metrics_gauge(b, "seckill_order_drain_rate",
+                      shard ? NULL : "Orders decided per second, over the last seconds", labels,
+                      pending_drain_rate(fe->pending, (uint8_t)shard));
+    }
+}
+
+void query_metrics(struct front_end *fe, struct http_reply *reply)
+{
+    struct buffer *b = http_reply_text(reply, 200, "text/plain; version=0.0.4; charset=utf-8");
+    struct pending_counts counts = pending_counts(fe->pending);
+    int64_t age_ms = catalogue_age_ms(fe->catalogue, clock_mono_ns());
+    metrics_print(fe->metrics, b);
+    metrics_counter(b, "seckill_order_decisions_matched_total", "Decisions of this front end's orders",
+                    "status=\"confirmed\"", counts.decided_confirmed);
+    metrics_counter(b, "seckill_order_decisions_matched_total", NULL, "status=\"rejected\"",
+                    counts.decided_rejected);
+    metrics_counter(b, "seckill_order_decisions_unmatched_total",
+                    "Decisions of orders that are not in memory here", "", counts.decisions_unmatched);
+    metrics_counter(b, "seckill_order_given_up_total", "Accepted orders that inventory no longer knew of", "",
+                    counts.given_up);
+    metrics_gauge(b, "seckill_order_undecided", "Orders in memory without a decision", "",
+                  (double)counts.undecided);
+    metrics_gauge(b, "seckill_order_remembered", "Decided orders kept in memory", "",
+                  (double)counts.remembered);
+    print_shard_gauges(fe, b);
+    metrics_gauge(b, "seckill_order_broker_usable", "1 while orders can be published", "",
+                  publisher_state(fe->publisher) == BROKER_USABLE ? 1 : 0);
+    metrics_gauge(b, "seckill_order_catalogue_age_seconds",
+                  "Age of the oldest shard's snapshot; -1: never seen", "",
+                  age_ms < 0 ? -1.0 : (double)age_ms / 1000);
+    metrics_gauge(b, "seckill_order_http_connections", "Open HTTP connections", "",
+                  (double)atomic_load_explicit(&fe->connections, memory_order_relaxed));
+}

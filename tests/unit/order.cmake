@@ -1,0 +1,2 @@
+seckill_unit_test(test_admission seckill_order_parts)
+seckill_unit_test(test_order_request seckill_order_parts)

@@ -1,0 +1,3 @@
+seckill_unit_test(test_coalescer seckill_order_parts)
+seckill_unit_test(test_inflight seckill_order_parts)
+seckill_unit_test(test_pending seckill_order_parts)
