@@ -1,0 +1,20 @@
+/* The commands' functions and options: one pair for each cmd_*.c. */
+#ifndef SECKILL_CTL_COMMANDS_H
+#define SECKILL_CTL_COMMANDS_H
+
+#include "services/ctl/command.h"
+
+extern const struct ctl_option cmd_item_put_options[], cmd_item_list_options[], cmd_item_show_options[],
+    cmd_order_show_options[], cmd_topology_definitions_options[], cmd_topology_check_options[],
+    cmd_audit_options[], cmd_settings_options[];
+
+int cmd_item_put(const struct ctl *ctl);
+int cmd_item_list(const struct ctl *ctl);
+int cmd_item_show(const struct ctl *ctl);
+int cmd_order_show(const struct ctl *ctl);
+int cmd_topology_definitions(const struct ctl *ctl);
+int cmd_topology_check(const struct ctl *ctl);
+int cmd_audit(const struct ctl *ctl);
+int cmd_settings(const struct ctl *ctl);
+
+#endif

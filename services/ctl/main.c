@@ -1,0 +1,64 @@
+/* seckillctl: what an operator asks and tells a deployment. A table of commands, and the line that chooses
+ * one. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/program.h"
+#include "services/ctl/arguments.h"
+#include "services/ctl/commands.h"
+
+static const struct command commands[] = {
+    {"item", "put", "SKU", "create or change an item", cmd_item_put_options, cmd_item_put},
+    {"item", "list", NULL, "the catalogue", cmd_item_list_options, cmd_item_list},
+    {"item", "show", "SKU", "one item", cmd_item_show_options, cmd_item_show},
+    {"order", "show", "ID", "what was decided about an order", cmd_order_show_options, cmd_order_show},
+    {"topology", "definitions", NULL, "print the RabbitMQ definitions to import",
+     cmd_topology_definitions_options, cmd_topology_definitions},
+    {"topology", "check", NULL, "look whether the broker has all of it", cmd_topology_check_options,
+     cmd_topology_check},
+    {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
+    {"settings", NULL, NULL, "print the table of settings as Markdown", cmd_settings_options, cmd_settings},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct detail why;
+    if (arguments_parse(&arguments, commands, argc, argv, &why)) {
+        fprintf(stderr, "seckillctl: %s\nTry \"seckillctl --help\".\n", why.text);
+        return EXIT_USAGE;
+    }
+    struct ctl *ctl = &arguments.ctl;
+    if (ctl->command && arguments.help) {
+        arguments_print_help(ctl->command);
+        arguments_free(&arguments);
+        return fflush(stdout) == 0 ? EXIT_OK : EXIT_DISK;
+    }
+
+    char *summary = arguments_command_list(commands);
+    const struct program_spec spec = {
+        .name = "seckillctl",
+        .summary = summary,
+        .usage = "COMMAND",
+        .config = {.options = settings_table},
+        .check = settings_check,
+    };
+    struct settings settings;
+    struct config *config =
+        program_start(&spec, arguments.common_argc, arguments.common_argv, &settings, NULL);
+    ctl->settings = &settings;
+    int status;
+    if (ctl->command) {
+        status = ctl->command->run(ctl);
+    } else {
+        fprintf(stderr, "seckillctl: what is to be done? See seckillctl --help\n");
+        status = EXIT_USAGE;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        status = ctl_fail(EXIT_DISK, "the output could not be written");
+    config_free(config);
+    free(summary);
+    arguments_free(&arguments);
+    return status;
+}
