@@ -1,0 +1,207 @@
+# shellcheck shell=bash
+# The services of a stack: their configuration, their start, their readiness.
+#
+# Needs lib/common.sh, lib/process.sh, lib/ports.sh, lib/broker.sh, D and BIN, the folder of the programs.
+
+service_of() { printf '%s' "${1%%@*}"; } # UNIT
+is_front_end() { [[ $(service_of "$1") == order ]]; } # UNIT
+
+service_built() { [[ -x $BIN/seckill-$(service_of "$1") ]]; } # UNIT
+
+# The services of this build, into PRESENT.
+services_present() {
+  local service
+  PRESENT=()
+  for service in "${SERVICES[@]}"; do
+    ! service_built "$service" || PRESENT+=("$service")
+  done
+}
+
+secrets_make() {
+  [[ -s $D/secrets/admin_token ]] || random_hex 24 >"$D/secrets/admin_token"
+  # Never changed: it is what tells the order ids that this deployment issued.
+  [[ -s $D/secrets/id_key ]] || head -c 32 /dev/urandom >"$D/secrets/id_key"
+}
+
+# A string in libconfuse's double quotes, in which ${NAME} would be the environment's.
+quoted() { # TEXT
+  local text=${1//\\/\\\\}
+  text=${text//\"/\\\"}
+  printf '"%s"' "${text//\$/\\\$}"
+}
+
+# D/seckill.conf, for any program's --config, and D/env, to be sourced.
+config_write() {
+  local address url
+  address=$(listen_address order)
+  url=$(broker_url)
+  cat >"$D/seckill.conf" <<CONF
+# Written by deploy/stack.sh at every "up".
+http {
+  listen = $(quoted "$address")
+}
+broker {
+  url = $(quoted "$url")
+}
+store {
+  dir = $(quoted "$D/store")
+}
+auth {
+  admin_token_file = $(quoted "$D/secrets/admin_token")
+}
+order {
+  id_key_file = $(quoted "$D/secrets/id_key")
+}
+CONF
+  {
+    printf 'export SECKILL_URL=%q\n' "$(unit_url order)"
+    printf 'export SECKILL_ADMIN_TOKEN_FILE=%q\n' "$D/secrets/admin_token"
+    printf 'export SECKILL_AMQP_URL=%q\n' "$url"
+    printf 'export SECKILL_BIN=%q\n' "$BIN"
+    printf 'export SECKILL_CONFIG=%q\n' "$D/seckill.conf"
+  } >"$D/env"
+}
+
+# --- settings given with --set: D/run/set holds those of all programs, D/run/UNIT.set those of one; one on each line.
+
+# Those of a start that fails are not to spoil the next one: settings_add is followed by settings_keep or _forget.
+settings_add() { # FILE SECTION.KEY=VALUE...
+  local file=$1 setting
+  shift
+  (( $# > 0 )) || return 0
+  touch "$file"
+  cp "$file" "$file.before"
+  for setting in "$@"; do
+    # The same key again replaces what was there.
+    { awk -v key="${setting%%=*}=" 'index($0, key) != 1' "$file"; printf '%s\n' "$setting"; } >"$file.new"
+    mv "$file.new" "$file"
+  done
+}
+
+settings_keep() { rm -f "$1.before"; }                            # FILE
+settings_forget() { [[ ! -e $1.before ]] || mv "$1.before" "$1"; } # FILE
+
+# --set arguments of a unit, into SETTINGS; a later one wins.
+settings_of() { # UNIT
+  local setting
+  SETTINGS=()
+  while IFS= read -r setting; do
+    SETTINGS+=(--set "$setting")
+  done < <(
+    cat "$D/run/set" 2>/dev/null || true
+    ! port_get "$1" || printf 'http.listen=127.0.0.1:%s\n' "$REPLY"
+    cat "$D/run/$1.set" 2>/dev/null || true
+  )
+}
+
+# Where a front end listens, by the same rules as the program: its own port, else everyone's; a --set wins.
+listen_address() { # UNIT
+  local REPLY i address
+  port_get "$1" || port_get http
+  address=127.0.0.1:$REPLY
+  local SETTINGS
+  settings_of "$1"
+  for (( i = 1; i < ${#SETTINGS[@]}; i += 2 )); do
+    [[ ${SETTINGS[i]} != http.listen=* ]] || address=${SETTINGS[i]#*=}
+  done
+  printf '%s' "$address"
+}
+
+unit_url() { # UNIT
+  local address
+  address=$(listen_address "$1")
+  printf 'http://%s' "${address/#0.0.0.0:/127.0.0.1:}"
+}
+
+# --- start and readiness
+
+# Starts units and waits until each says that it is ready, and each front end's /readyz too. Fails as soon as one ends,
+# or when the time is over; the exit status is the service's own if it has ended.
+# With NO_WAIT set it only starts them.
+units_start() { # UNIT...
+  local unit name what rest out seconds=${SECKILL_START_TIMEOUT:-60} status=0
+  local -A socket=() said=() waiting=()
+  exec {out}< <(exec 9>&-; exec "$(python)" "${BASH_SOURCE[0]%/*}/ready.py" "$seconds" "$@" </dev/null)
+  for unit in "$@"; do
+    read -r -t 30 -u "$out" name what rest || die "$EX_UNAVAILABLE" "the listener for ready signals does not start"
+    socket[$name]=$rest
+  done
+  for unit in "$@"; do
+    unit_run "$unit" "${socket[$unit]}"
+    waiting[$unit]=yes
+  done
+  if [[ -z ${NO_WAIT:-} ]]; then
+    units_wait "$out" || status=$?
+  fi
+  exec {out}<&-
+  return "$status"
+}
+
+# The rest of units_start, in its variables: reads what the listener prints.
+units_wait() { # FILE_DESCRIPTOR
+  local unit result end=$((SECONDS + seconds))
+  while (( ${#waiting[@]} > 0 )); do
+    result=0
+    read -r -t 0.1 -u "$1" name what rest || result=$?
+    if (( result == 0 )); then
+      case $what in
+        status) said[$name]=$rest ;;
+        ready) unset "waiting[$name]" ;;
+      esac
+      continue
+    fi
+    (( result > 128 )) || sleep 0.1 # the listener has ended, and does not make us wait any more
+    any_ended "${!socket[@]}" && { unit_failed "$ENDED" "has ended"; unit_exit_status "$ENDED"; return; }
+    (( SECONDS < end )) && continue
+    unit=${!waiting[*]} unit=${unit%% *}
+    unit_failed "$unit" "is not ready after $seconds s${said[$unit]:+ (${said[$unit]})}"
+    return "$EX_UNAVAILABLE"
+  done
+  for unit in "${!socket[@]}"; do
+    is_front_end "$unit" || continue
+    front_end_settled() { front_end_ready "$unit" || any_ended "${!socket[@]}"; }
+    wait_until "$(( end > SECONDS ? end - SECONDS : 1 ))" front_end_settled ||
+      { unit_failed "$unit" "does not get ready: $(front_end_answer "$unit")"; return "$EX_UNAVAILABLE"; }
+  done
+  any_ended "${!socket[@]}" || return 0
+  unit_failed "$ENDED" "has ended"
+  unit_exit_status "$ENDED"
+}
+
+any_ended() { # UNIT...; ENDED = the first one that has
+  for ENDED in "$@"; do
+    unit_alive "$ENDED" || return 0
+  done
+  return 1
+}
+
+unit_failed() { # UNIT WHAT
+  warn "$1 $2"
+  show_tail "$D/log/$1.log" 25
+}
+
+unit_run() { # UNIT NOTIFY_SOCKET
+  local unit=$1 notify=$2 SETTINGS init=()
+  settings_of "$unit"
+  # Only ever the first time in this folder: after that a missing database is a fault, not a beginning.
+  [[ -z ${INITIALISE:-} || -e $D/run/$unit.initialised ]] || is_front_end "$unit" || init=(--init)
+  unit_launch "$unit" env NOTIFY_SOCKET="$notify" \
+    "$BIN/seckill-$(service_of "$unit")" --config "$D/seckill.conf" "${SETTINGS[@]}" "${init[@]}"
+}
+
+# Of two front ends on one port the kernel picks one for each connection: ask until either has most probably been asked.
+front_end_ready() { # UNIT
+  local url i times=1
+  url=$(unit_url "$1")
+  [[ $1 == order || $url != "$(unit_url order)" ]] || times=8
+  for (( i = 0; i < times; i++ )); do
+    local_curl --fail --output /dev/null "$url/readyz" 2>/dev/null || return 1
+  done
+}
+
+front_end_answer() { local_curl "$(unit_url "$1")/readyz" 2>&1 || true; } # UNIT
+
+# The system's own: one that a version manager puts first in the path takes several times as long to start.
+python() {
+  if [[ -x /usr/bin/python3 ]]; then printf /usr/bin/python3; else command -v python3; fi
+}

@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# stack.sh up: from nothing, or from what is left of it, to a stack that is ready; or back to where it was.
+#
+# Needs the other parts, and the command line as stack.sh has parsed it.
+
+command_up() {
+  local started=$EPOCHREALTIME
+  mkdir -p "$D"/{run,log,store,secrets,broker}
+  lock
+  if everything_runs; then
+    refuse_changes
+    say "already up: $(unit_url order)"
+    return
+  fi
+  clear_leftovers
+  # Whatever this command has started goes again if it does not come to its end.
+  STARTED=()
+  trap up_undo EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  secrets_make
+  settings_add "$D/run/set" "${SETS[@]}"
+  choose_programs
+  up_broker
+  up_topology
+  up_services
+  touch "$D/run/up"
+  settings_keep "$D/run/set"
+  trap - EXIT INT TERM
+  say "up: $(unit_url order) ($(seconds_since "$started"))"
+}
+
+# A folder that was deleted under a running stack, and made again: nobody knows of its processes any more.
+clear_leftovers() {
+  [[ ! -e $D/run/ports ]] || return 0
+  no_marked_processes || { warn "ending what still runs of an earlier stack in $D"; sweep; }
+}
+
+everything_runs() {
+  local unit units PRESENT
+  [[ -s $D/run/bin ]] || return 1
+  BIN=$(<"$D/run/bin")
+  services_present
+  units=(broker "${PRESENT[@]}")
+  (( ${#PRESENT[@]} > 0 )) && ! any_ended "${units[@]}" && front_end_ready order
+}
+
+# A running stack is not changed by "up": rather say so than leave the caller in the belief that it was.
+refuse_changes() {
+  local REPLY
+  [[ -z $HTTP_PORT || "$(listen_address order)" == *":$HTTP_PORT" ]] ||
+    die "$EX_USAGE" "the stack is up on another HTTP port; 'down' first"
+  port_get amqp
+  [[ -z $AMQP_PORT || $REPLY == "$AMQP_PORT" ]] || die "$EX_USAGE" "the stack is up on another AMQP port; 'down' first"
+  [[ -z $BUILD_DIR || $BIN == "$BUILD_DIR/bin" ]] || die "$EX_USAGE" "the stack is up from $BIN; 'down' first"
+  local setting SETTINGS
+  settings_of order
+  for setting in "${SETS[@]}"; do
+    [[ " ${SETTINGS[*]} " == *" $setting "* ]] || die "$EX_USAGE" "the stack is up without --set $setting; 'down' first"
+  done
+}
+
+# The programs in BIN: of the folder asked for, else of the one that this stack had, else of build/release, which is
+# kept up to date with the sources. BUILD_PID is what builds them, if anything does.
+choose_programs() {
+  local default=$SECKILL_REPO/build/release dir=$BUILD_DIR
+  [[ -n $dir || ! -s $D/run/bin ]] || { dir=$(<"$D/run/bin"); dir=${dir%/bin}; }
+  dir=${dir:-$default}
+  BIN=$dir/bin BUILD_PID=
+  if built "$dir"; then
+    [[ $dir == "$default" ]] || return 0
+    # Programs without the means to build them (an installed copy, another user's) are used as they are.
+    command -v cmake >/dev/null && command -v ninja >/dev/null && [[ -w $dir ]] || return 0
+  else
+    say "building in $dir"
+  fi
+  # Others may use these programs too, as far as the caller lets them.
+  (umask "$CALLERS_UMASK" && build "$dir" Release) 9>&- &
+  BUILD_PID=$!
+}
+
+# The broker takes seconds to start, so it goes first, and the build runs beside it.
+up_broker() {
+  local attempt
+  for attempt in 1 2 3; do
+    up_claim_ports
+    if ! unit_alive broker; then
+      STARTED+=(broker)
+      broker_launch || true # broker_wait finds out
+    fi
+    [[ -z $BUILD_PID ]] || wait "$BUILD_PID" || die 1 "the build failed"
+    BUILD_PID=
+    built "${BIN%/bin}" || die "$EX_UNAVAILABLE" "the programs are not in $BIN"
+    printf '%s\n' "$BIN" >"$D/run/bin"
+    config_write
+    broker_wait && break
+    (( attempt < 3 )) && [[ -z $AMQP_PORT ]] && broker_lost_its_port || {
+      show_tail "$D/log/broker.log" 15
+      show_tail "$D/log/rabbitmq.log" 15
+      die "$EX_UNAVAILABLE" "the broker does not start"
+    }
+    warn "another process has one of the broker's ports: trying others"
+    unit_end epmd TERM 5 || true
+    ports_forget amqp dist epmd
+  done
+}
+
+# Queues, bindings and policies, which the services expect to find.
+up_topology() {
+  local SETTINGS ctl
+  settings_of seckillctl
+  ctl=("$BIN/seckillctl" --config "$D/seckill.conf" "${SETTINGS[@]}")
+  "${ctl[@]}" topology definitions >"$D/broker/definitions.json" ||
+    die "$EX_CONFIG" "seckillctl does not print the topology"
+  broker_import "$D/broker/definitions.json" || die "$EX_UNAVAILABLE" "the broker does not take the definitions"
+  # It takes them in its own time.
+  topology_stands() { "${ctl[@]}" topology check >"$D/log/topology.log" 2>&1; }
+  wait_until 30 topology_stands || {
+    show_tail "$D/log/topology.log" 20
+    die "$EX_UNAVAILABLE" "the broker does not have all of the topology"
+  }
+}
+
+# What runs keeps its ports.
+up_claim_ports() {
+  local unit UNITS front_end=
+  units_known
+  for unit in "${UNITS[@]}"; do
+    ! is_front_end "$unit" || ! unit_alive "$unit" || front_end=$unit
+  done
+  ports_lock
+  [[ -n $front_end ]] || port_claim http "$HTTP_PORT"
+  if ! unit_alive broker; then
+    port_claim amqp "$AMQP_PORT"
+    port_claim dist
+  fi
+  unit_alive epmd || port_claim epmd
+  ports_unlock
+}
+
+up_services() {
+  local unit PRESENT missing=() status=0
+  services_present
+  for unit in "${PRESENT[@]}"; do
+    unit_alive "$unit" || missing+=("$unit")
+  done
+  STARTED+=("${missing[@]}")
+  INITIALISE=yes
+  NO_WAIT=
+  units_start "${missing[@]}" || status=$?
+  (( status == 0 )) || die "$status" "the stack did not come up; its logs are in $D/log"
+  for unit in "${missing[@]}"; do
+    touch "$D/run/$unit.initialised"
+  done
+}
+
+up_undo() {
+  local status=$? unit
+  trap '' INT TERM
+  set +e
+  disown -a # the shell would tell of the end of each
+  settings_forget "$D/run/set"
+  for unit in "${STARTED[@]}"; do
+    [[ $unit == broker ]] || unit_end "$unit" TERM 10 || unit_end "$unit" KILL 5
+  done
+  # What the queues hold is on the disk: no reason to wait for an orderly end.
+  [[ " ${STARTED[*]} " != *' broker '* ]] || broker_end KILL 10
+  if [[ ! -e $D/run/up ]]; then # else the rest was there before, and stays
+    unit_end epmd TERM 5
+    sweep
+    ports_release
+  fi
+  exit "$status"
+}
+

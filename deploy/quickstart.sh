@@ -1,0 +1,200 @@
+#!/bin/bash
+# From a bare Debian 12 to a running Seckill that has just sold out. See usage() below.
+set -euo pipefail
+
+HERE=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=deploy/lib/common.sh
+. "$HERE/lib/common.sh"
+# shellcheck source=deploy/packages.sh
+. "$HERE/packages.sh"
+
+STOCK=10000 LIMIT=2 PEAK_SECONDS=5 PEAK_CONNECTIONS=64
+BUILD=$SECKILL_REPO/build/release
+
+usage() {
+  cat <<'USAGE'
+Usage: deploy/quickstart.sh [--exit] [--dir D]
+
+Installs what is missing, builds, starts a private RabbitMQ node and every service, puts up an item, lets a small peak of
+orders loose on it, prints the audit, and leaves everything serving until Ctrl-C.
+
+  --exit     stop after the audit, with its exit status
+  --dir D    keep data and logs in D (otherwise a temporary folder, which is removed after a clean end)
+USAGE
+}
+
+parse() { # ARGUMENT...
+  EXIT_AFTER='' D='' TEMPORARY=''
+  while (( $# > 0 )); do
+    case $1 in
+      --exit) EXIT_AFTER=yes ;;
+      --dir) D=${2:-}; shift ;;
+      --dir=*) D=${1#*=} ;;
+      -h | --help) usage; exit 0 ;;
+      *) warn "unknown argument $1 (see --help)"; exit "$EX_USAGE" ;;
+    esac
+    [[ $1 != --dir* || -n $D ]] || { warn "--dir needs a folder (see --help)"; exit "$EX_USAGE"; }
+    shift
+  done
+}
+
+stack() { # COMMAND [ARGUMENT]...
+  "$HERE/stack.sh" "$@" --dir "$D"
+}
+
+prepare_folder() {
+  if [[ -z $D ]]; then
+    D=$(mktemp -d "${TMPDIR:-/tmp}/seckill-quickstart.XXXXXX")
+    TEMPORARY=yes
+  fi
+  D=$(realpath -m -- "$D")
+  (umask 077 && mkdir -p "$D/log")
+}
+
+# Whatever happens, nothing of it stays behind running.
+clean_up() {
+  local status=$?
+  trap - EXIT
+  trap '' INT TERM
+  set +e
+  step_broken_off
+  if [[ -e $D/run/lock ]]; then
+    step "taking the stack down"
+    stack down >"$D/log/down.log" 2>&1 || show_tail "$D/log/down.log" 10
+    step_done
+  fi
+  if [[ -n $TEMPORARY && $status -eq 0 ]]; then
+    rm -rf -- "$D"
+  elif [[ -d $D ]] && ! rmdir -- "$D/log" "$D" 2>/dev/null; then
+    say "  data and logs stay in $D"
+  fi
+  exit "$status"
+}
+
+build_programs() {
+  step "building"
+  build "$BUILD" Release || die 1 "the build failed; all of the output is in $BUILD/build.log"
+  step_done
+}
+
+start_stack() {
+  local status=0 port=()
+  step "starting RabbitMQ and the services"
+  # The usual port, if nobody has it.
+  (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null || port=(--http-port 8080)
+  [[ ! -e $D/run/ports ]] || port=() # the one of last time
+  stack up --build-dir "$BUILD" "${port[@]}" >"$D/log/up.log" 2>&1 || status=$?
+  if (( status != 0 )); then
+    show_tail "$D/log/up.log" 60
+    die "$status" "the stack did not come up"
+  fi
+  step_done
+  # shellcheck source=/dev/null
+  . "$D/env"
+}
+
+ctl() { "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" "$@"; }
+
+put_item() {
+  local number=1
+  # In a folder that has been used before, yesterday's item is sold out.
+  while ctl item show "phone-$number" >/dev/null 2>&1; do number=$((number + 1)); done
+  SKU=phone-$number
+  step "putting up $STOCK × $SKU, at most $LIMIT for each buyer"
+  ctl item put "$SKU" --name "Phone" --unit-price 99900 --stock "$STOCK" --limit-per-user "$LIMIT" \
+    >"$D/log/item.log" 2>&1 || { show_tail "$D/log/item.log" 10; die 1 "the item could not be put up"; }
+  # Front ends sell what their catalogue shows.
+  wait_until 10 local_curl --fail --output /dev/null "$SECKILL_URL/v1/items/$SKU" 2>/dev/null ||
+    die 1 "the item does not appear in the catalogue"
+  step_done
+}
+
+run_peak() {
+  local status count
+  step "a peak: $PEAK_CONNECTIONS connections for $PEAK_SECONDS s"
+  wrk -t2 -c"$PEAK_CONNECTIONS" -d"${PEAK_SECONDS}s" -s "$SECKILL_REPO/loadtest/post_orders.lua" \
+    "$SECKILL_URL/v1/orders" -- "$SKU" >"$D/log/peak.log" 2>&1 || {
+    show_tail "$D/log/peak.log" 10
+    die 1 "the load generator failed"
+  }
+  step_done
+  while read -r status count; do
+    case $status in
+      202) printf '    %9d accepted (202)\n' "$count" ;;
+      409) printf '    %9d refused: sold out (409)\n' "$count" ;;
+      429) printf '    %9d refused: too many at once (429)\n' "$count" ;;
+      [1-5][0-9][0-9]) printf '    %9d answered %d\n' "$count" "$status" ;;
+      lost) printf '    %9d connections lost\n' "$count" ;;
+      rate) printf '    %9d requests/s' "$count" ;;
+      p50) printf ', half of them answered within %s ms' "$count" ;;
+      p99) printf ', 99 %% within %s ms\n' "$count" ;;
+    esac
+  done < <(grep -E '^([1-5][0-9][0-9]|lost|rate|p50|p99) ' "$D/log/peak.log")
+}
+
+# Every accepted order has got its decision.
+wait_for_drain() {
+  step "waiting until every accepted order is decided"
+  wait_until 120 drained || die 1 "orders are still undecided; see $D/log"
+  step_done
+}
+
+drained() {
+  local metrics
+  metrics=$(local_curl --fail "$SECKILL_URL/metrics" 2>/dev/null) &&
+    awk '/^seckill_order_backlog[{ ]/ { left += $NF } END { exit left > 0 }' <<<"$metrics"
+}
+
+print_audit() {
+  AUDIT=0
+  printf '\n'
+  ctl audit || AUDIT=$?
+  printf '\n'
+}
+
+print_places() {
+  cat <<PLACES
+  Seckill serves at $SECKILL_URL
+
+    order      curl -i -H 'Content-Type: application/json' -d '{"user_id":"me","sku":"$SKU"}' $SECKILL_URL/v1/orders
+    items      curl $SECKILL_URL/v1/items
+    figures    curl $SECKILL_URL/metrics
+    operator   $SECKILL_BIN/seckillctl --config $D/seckill.conf --help
+    variables  . $D/env
+    logs       $HERE/stack.sh logs --dir $D --follow
+
+  Ctrl-C ends it all.
+PLACES
+}
+
+serve() {
+  local reported=''
+  trap 'printf "\n"; exit 0' INT TERM
+  while true; do
+    # In the background, since a trap waits for what runs in the foreground.
+    sleep 2 &
+    wait $! || true
+    if [[ -z $reported ]] && ! stack status >"$D/log/status.log" 2>&1; then
+      warn "something has stopped (stack.sh logs --dir $D):"
+      sed 's/^/    /' "$D/log/status.log" >&2
+      reported=yes
+    fi
+  done
+}
+
+parse "$@"
+prepare_folder
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+printf 'Seckill\n'
+packages_require "$D/log/packages.log"
+build_programs
+start_stack
+put_item
+run_peak
+wait_for_drain
+print_audit
+[[ -z $EXIT_AFTER ]] || exit "$AUDIT"
+print_places
+serve
