@@ -1,0 +1,49 @@
+-- For wrk: posts orders of one unit, each by a random user, without an Idempotency-Key.
+--
+--   wrk -t2 -c64 -d5s -s post_orders.lua URL/v1/orders -- SKU [USERS]
+--
+-- USERS is how many different users there are (default one million). At the end prints one line for each status that
+-- was answered: "status COUNT".
+
+local threads = {}
+
+function setup(thread)
+  thread:set("seed", #threads + 1)
+  table.insert(threads, thread)
+end
+
+function init(args)
+  sku = args[1] or "phone-1"
+  users = tonumber(args[2]) or 1000000
+  math.randomseed(os.time() * 1000 + seed)
+  wrk.method = "POST"
+  wrk.headers["Content-Type"] = "application/json"
+  counts = {} -- global, so that done() can ask for it
+end
+
+function request()
+  return wrk.format(nil, nil, nil,
+    string.format('{"user_id":"u%d","sku":"%s"}', math.random(users), sku))
+end
+
+function response(status)
+  counts[status] = (counts[status] or 0) + 1
+end
+
+function done(summary, latency)
+  local total, order = {}, {}
+  for _, thread in ipairs(threads) do
+    for status, count in pairs(thread:get("counts")) do
+      if not total[status] then table.insert(order, status) end
+      total[status] = (total[status] or 0) + count
+    end
+  end
+  table.sort(order)
+  for _, status in ipairs(order) do
+    io.write(string.format("%d %d\n", status, total[status]))
+  end
+  local lost = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+  if lost > 0 then io.write(string.format("lost %d\n", lost)) end
+  io.write(string.format("rate %.0f\np50 %.1f\np99 %.1f\n", summary.requests / summary.duration * 1e6,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end

@@ -1,0 +1,164 @@
+/* A broker that is gone, or there and frozen: 503 only for what is not queued, 504 for what may be, and back
+ * by itself. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/clock.h"
+#include "tests/support/ctl.h"
+#include "tests/support/http_client.h"
+#include "tests/support/orders.h"
+#include "tests/support/process.h"
+
+enum { WAIT_SECONDS = 60, STOCK = 1000 };
+
+static const char order_body[] = "{\"user_id\":\"u1\",\"sku\":\"phone\"}";
+
+static pid_t frozen; /* the broker, while it is */
+
+static void freeze_broker(struct stack *s)
+{
+    frozen = process_listening_on(s->mark, s->amqp_port);
+    assert_true(frozen > 0);
+    assert_int_equal(process_freeze(frozen), 0);
+}
+
+static int thaw_broker(void **state)
+{
+    (void)state;
+    if (frozen > 0)
+        kill(frozen, SIGCONT);
+    frozen = 0;
+    return 0;
+}
+
+static int with_an_item(void **state)
+{
+    return everything_runs(state) == 0
+               ? item_put(*state, &(struct item_terms){.sku = "phone", .stock = STOCK})
+               : -1;
+}
+
+static void test_orders_are_refused_without_a_broker_and_taken_again(void **state)
+{
+    struct stack *s = *state;
+    pid_t order = stack_pid(s, "seckill-order"), inventory = stack_pid(s, "seckill-inventory");
+    struct http_response response;
+    char before[27], after[27];
+
+    post_order(s, NULL, order_body, &response);
+    assert_accepted(&response, before);
+    http_response_free(&response);
+    json_decref(assert_becomes(s, before, "confirmed"));
+    assert_int_equal(stack_do(s, "stop", "broker", NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        post_order(s, NULL, order_body, &response);
+        json_decref(assert_problem(&response, 503, "unavailable"));
+        assert_retry_after(&response);
+        http_response_free(&response);
+    }
+    assert_false(stack_is_ready(s));
+    /* What it knows, it still tells. */
+    json_decref(assert_becomes(s, before, "confirmed"));
+    assert_int_equal(http_request(s->http_port, "GET", "/healthz", NULL, NULL, &response), 0);
+    assert_int_equal(response.status, 200);
+    http_response_free(&response);
+
+    assert_int_equal(stack_do(s, "start", "broker", NULL), 0);
+    assert_true(stack_wait_ready(s, WAIT_SECONDS));
+    post_order(s, NULL, order_body, &response);
+    assert_accepted(&response, after);
+    http_response_free(&response);
+    json_decref(assert_becomes(s, after, "confirmed"));
+    assert_int_equal(stack_pid(s, "seckill-order"), order);
+    assert_int_equal(stack_pid(s, "seckill-inventory"), inventory);
+    assert_true(audit_passes(s));
+}
+
+static bool audit_holds(void *context)
+{
+    struct ctl_answer answer;
+    bool holds;
+
+    ctl(context, &answer, (const char *[]){"audit", NULL});
+    holds = answer.output.status == 0;
+    ctl_free(&answer);
+    return holds;
+}
+
+static void test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it(void **state)
+{
+    static const char key[] = "Idempotency-Key: in-doubt\r\n";
+    struct stack *s = *state;
+    struct http_response response;
+    char location[HTTP_VALUE_SIZE] = "", order_id[27];
+    int64_t left = item_left(s, "phone");
+
+    freeze_broker(s);
+    post_order(s, key, order_body, &response);
+    json_decref(assert_problem(&response, 504, "outcome_unknown"));
+    assert_true(http_header(&response, "Location", location));
+    assert_int_equal(strlen(location), strlen("/v1/orders/") + 26);
+    http_response_free(&response);
+    /* Now the broker counts as gone: not a byte leaves for those who come after. */
+    post_order(s, NULL, order_body, &response);
+    json_decref(assert_problem(&response, 503, "unavailable"));
+    assert_retry_after(&response);
+    http_response_free(&response);
+    thaw_broker(state);
+    assert_true(stack_wait_ready(s, WAIT_SECONDS));
+    post_order(s, key, order_body, &response);
+    assert_accepted(&response, order_id);
+    http_response_free(&response);
+    assert_string_equal(location + strlen("/v1/orders/"), order_id);
+    json_decref(assert_becomes(s, order_id, "confirmed"));
+    assert_int_equal(item_left(s, "phone"), left - 1);
+    assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
+}
+
+static void test_load_on_a_frozen_broker_is_accounted_for(void **state)
+{
+    struct stack *s = *state;
+    struct orders_tally tally;
+    struct load *l;
+
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "frosty", .stock = 100000}), 0);
+    l = load_start(&(struct load_spec){.port = s->http_port,
+                                       .connections = 32,
+                                       .max_orders = 50000,
+                                       .seconds = 150,
+                                       .sku = "frosty",
+                                       .pace_ms = 20});
+    assert_true(load_wait_accepted(l, 200, WAIT_SECONDS));
+    freeze_broker(s);
+    assert_true(load_wait_refused(l, 50, WAIT_SECONDS));
+    thaw_broker(state);
+    assert_true(load_wait_accepted(l, load_accepted(l) + 200, WAIT_SECONDS));
+    load_stop(l);
+    load_join(l);
+    load_print(l);
+    assert_int_equal(load_count_status(l, 202) + load_count_code(l, "unavailable") +
+                         load_count_code(l, "outcome_unknown"),
+                     load_count(l));
+    assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
+    assert_load_is_accounted_for(s, l, "frosty", 100000, &tally);
+    load_free(l);
+}
+
+int main(void)
+{
+    static const char *const sets[] = {"publisher.confirm_timeout_ms=1500", "admission.user_rate=0",
+                                       "admission.max_rate=0", NULL};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_orders_are_refused_without_a_broker_and_taken_again,
+                                        with_an_item, NULL),
+        cmocka_unit_test_setup_teardown(test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it,
+                                        with_an_item, thaw_broker),
+        cmocka_unit_test_setup_teardown(test_load_on_a_frozen_broker_is_accounted_for, with_an_item,
+                                        thaw_broker),
+        STACK_END,
+    };
+
+    return run_with_stack("broker_trouble", tests, sizeof tests / sizeof *tests, sets);
+}

@@ -1,0 +1,83 @@
+#!/bin/bash
+# Builds and runs every test. See usage() below.
+set -euo pipefail
+
+REPO=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=deploy/lib/common.sh
+. "$REPO/deploy/lib/common.sh"
+# shellcheck source=deploy/packages.sh
+. "$REPO/deploy/packages.sh"
+
+usage() {
+  cat <<'USAGE'
+Usage: tests/run.sh [--unit] [-R REGEX] [CTEST_OPTION]...
+
+Installs what is missing, builds with the address and undefined-behaviour sanitizers (build/sanitize) and for release
+(build/release), runs the smoke tests on the release and every test on the sanitized build. Ends in ctest's summary; the
+exit status is 0 only if everything passed.
+
+  --unit      the unit tests only
+  -R REGEX    the tests whose name matches only
+USAGE
+}
+
+parse() { # ARGUMENT...
+  FILTER=() SMOKE=yes
+  while (( $# > 0 )); do
+    case $1 in
+      -h | --help) usage; exit 0 ;;
+      --unit) FILTER+=(-L '^unit$'); SMOKE='' ;;
+      -R)
+        [[ -n ${2:-} ]] || { warn "-R needs a regular expression"; exit "$EX_USAGE"; }
+        FILTER+=(-R "$2"); SMOKE=''
+        shift
+        ;;
+      -*) FILTER+=("$1") ;; # one of ctest's own
+      *) warn "unknown argument $1 (see --help)"; exit "$EX_USAGE" ;;
+    esac
+    shift
+  done
+}
+
+build_both() {
+  step "building with sanitizers"
+  build "$REPO/build/sanitize" Debug -DSECKILL_SANITIZE=address,undefined -DSECKILL_WERROR=ON ||
+    die 1 "the build failed; all of the output is in build/sanitize/build.log"
+  step_done
+  [[ -n $SMOKE ]] || return 0
+  step "building for release"
+  build "$REPO/build/release" Release -DSECKILL_WERROR=ON ||
+    die 1 "the build failed; all of the output is in build/release/build.log"
+  step_done
+}
+
+# --timeout holds for tests that set none.
+run_ctest() { # BUILD_DIR CTEST_OPTION...
+  local dir=$1
+  shift
+  ctest --test-dir "$dir" --output-on-failure --parallel "${SECKILL_TEST_JOBS:-2}" --timeout 300 --no-tests=error "$@"
+}
+
+smoke() {
+  if [[ $(ctest --test-dir "$REPO/build/release" -N -L '^smoke$' | grep -cE '^ +Test +#') != 0 ]]; then
+    run_ctest "$REPO/build/release" -L '^smoke$'
+  else
+    "$REPO/deploy/quickstart.sh" --exit
+  fi
+}
+
+parse "$@"
+packages_require "$REPO/build/packages.log"
+build_both
+
+status=0
+if [[ -n $SMOKE ]]; then
+  say '  smoke test of the release'
+  smoke || status=1
+fi
+say '  tests of the sanitized build'
+# A stack's processes report to files of their own in some tests; wherever they do not, a finding must be fatal.
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+run_ctest "$REPO/build/sanitize" "${FILTER[@]}" || status=1
+(( status == 0 )) || warn "some tests failed"
+exit "$status"

@@ -1,0 +1,60 @@
+/* Another AMQP client. */
+#include "tests/support/amqp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/json.h"
+#include "tests/support/process.h"
+
+#define CLIENT SECKILL_SOURCE_DIR "/tests/support/amqp_client.py"
+
+/* Debian's interpreter: another one in PATH may not have Debian's pika. */
+static int run(struct stack *s, const char *const words[], const char *input, struct text *out)
+{
+    const char *argv[12] = {"/usr/bin/python3", CLIENT, s->amqp_url};
+    struct process_output o;
+    int count = 3, status;
+
+    for (int i = 0; words[i] && count < 11; i++)
+        argv[count++] = words[i];
+    process_run(argv, stack_environment(s), input, 60, &o);
+    status = o.status;
+    if (status != 0)
+        fprintf(stderr, "amqp_client.py %s: exit status %d\n%s", words[0], status, text_c(&o.err));
+    else if (out)
+        text_add(out, text_c(&o.out), o.out.len);
+    process_output_free(&o);
+    return status == 0 ? 0 : -1;
+}
+
+int amqp_publish(struct stack *s, const char *exchange, const char *key, const char *body)
+{
+    return run(s, (const char *[]){"publish", exchange, key, NULL}, body, NULL);
+}
+
+json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds)
+{
+    char how_many[16], how_long[16];
+    struct text out = {0};
+    json_t *messages = json_array();
+    char *line, *rest;
+
+    snprintf(how_many, sizeof how_many, "%d", count);
+    snprintf(how_long, sizeof how_long, "%d", seconds);
+    if (run(s, (const char *[]){"take", queue, how_many, how_long, NULL}, NULL, &out) < 0) {
+        json_decref(messages);
+        text_free(&out);
+        return NULL;
+    }
+    rest = out.data;
+    while ((line = strtok_r(rest, "\n", &rest)))
+        json_array_append_new(messages, json_read(line));
+    text_free(&out);
+    return messages;
+}
+
+int amqp_delete_queue(struct stack *s, const char *queue)
+{
+    return run(s, (const char *[]){"delete-queue", queue, NULL}, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+/*
+ * A whole stack of real processes (broker, inventory, front end) in a folder of its own, by deploy/stack.sh.
+ * One for each test program. Whatever happens to the program, the stack is taken down and no process stays
+ * (guardian.h).
+ */
+#ifndef SECKILL_TESTS_STACK_H
+#define SECKILL_TESTS_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STACK_PATH 512
+
+struct stack {
+    char base[64];           /* our temporary folder; removed after a clean end, kept after a failure */
+    char dir[80];            /* D of stack.sh */
+    char config[STACK_PATH]; /* D/seckill.conf */
+    char bin[STACK_PATH];    /* SECKILL_BIN */
+    char amqp_url[STACK_PATH];
+    int http_port, amqp_port;
+    char mark[96]; /* "NAME=value" in the environment of all its processes */
+    bool is_up;
+    int faults; /* what a clean run does not have: see stack_end */
+};
+
+/* Brings a stack up with these "section.key=value" (ends with NULL), built from the build folder of the test
+ * itself. NULL after having said why. */
+struct stack *stack_up(const char *const sets[]);
+
+/* "kill", "stop" or "start" of a service, with more arguments that end with NULL (or NULL). "start" returns
+ * when the service runs. Returns the exit status of stack.sh, after having printed what it said if that is
+ * not 0. */
+int stack_do(struct stack *s, const char *verb, const char *service, const char *const more[]);
+
+bool stack_is_ready(struct stack *s);                /* GET /readyz says 200 now */
+bool stack_wait_ready(struct stack *s, int seconds); /* … within the seconds */
+
+/* The process of this program in the stack ("seckill-order"); -1 unless there is exactly one. */
+pid_t stack_pid(struct stack *s, const char *program);
+
+/* Stops a service by SIGTERM. Returns its exit status; -1 if it did not end or its status is not known. */
+int stack_stop_gracefully(struct stack *s, const char *service, const char *program);
+
+/* Stops the services, takes the stack down, and looks at what is left. Returns the number of faults, each
+ * printed: a service that did not exit 0 on SIGTERM, a process left behind, a report of a sanitizer. */
+int stack_end(struct stack *s);
+
+/* Does this text hold a report of a sanitizer? Then it is printed and counts as a fault. what says whose it
+ * is. */
+bool stack_note_report(struct stack *s, const char *what, const char *text);
+
+/* Takes the stack down without judging, removes the folder if there was no fault and keep is false. NULL is
+ * fine. */
+void stack_free(struct stack *s, bool keep);
+
+/* A TCP port that nobody has now, below those that the kernel gives to outgoing connections. */
+int stack_free_port(void);
+
+/* Environment entries ("NAME=value", ends with NULL) that every process of the stack gets: the mark, and
+ * where sanitizers write their reports. For processes that a test starts itself. */
+const char *const *stack_environment(struct stack *s);
+
+/* The path of a program of the stack. */
+const char *stack_program(const struct stack *s, const char *program, char out[STACK_PATH]);
+
+#endif
