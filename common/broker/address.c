@@ -36,7 +36,7 @@ static int parse_one(char *url, size_t number, struct broker_address *out, struc
         .host = info.host,
         .user = info.user,
         .password = info.password,
-        .vhost = info.vhost,
+        .vhost = *info.vhost ? info.vhost : "/", /* ".../" names the empty one, which RabbitMQ never has */
         .port = info.port,
     };
     return 0;

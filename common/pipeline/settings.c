@@ -109,7 +109,7 @@ static bool is_listen_address(const char *text)
 {
     const char *colon = strrchr(text, ':');
     int64_t port;
-    return colon && colon != text && number_parse(colon + 1, 0, 65535, &port) == 0;
+    return colon && number_parse(colon + 1, 0, 65535, &port) == 0;
 }
 
 static bool is_page(const char *text)

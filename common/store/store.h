@@ -4,7 +4,7 @@
  *
  * A store belongs to one thread. One process opens a file read-write (it holds a lock of its own beside the
  * file) and is then its only writer and its only checkpointer: before SQLite 3.51.3 a checkpoint that races a
- * write of another connection can corrupt a WAL database (design.md, section 5). Everybody else opens it
+ * write of another connection can corrupt a WAL database (sqlite.org/releaselog). Everybody else opens it
  * read-only.
  *
  * Errors, of every function of this folder that returns a code:

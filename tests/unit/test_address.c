@@ -23,6 +23,18 @@ static void test_whole_address_is_read_and_unescaped(void **state)
     broker_addresses_free(&a);
 }
 
+static void test_default_vhost_is_meant_by_an_empty_one(void **state)
+{
+    (void)state;
+    static const char *const text[] = {"amqp://a:1@h", "amqp://a:1@h/", "amqp://a:1@h/%2f"};
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        struct broker_addresses a;
+        assert_int_equal(broker_addresses_parse(text[i], &a, NULL), 0);
+        assert_string_equal(a.items[0].vhost, "/");
+        broker_addresses_free(&a);
+    }
+}
+
 static void test_list_is_read_in_order_with_blanks_around_commas(void **state)
 {
     (void)state;
@@ -61,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_address_is_read_and_unescaped),
+        cmocka_unit_test(test_default_vhost_is_meant_by_an_empty_one),
         cmocka_unit_test(test_list_is_read_in_order_with_blanks_around_commas),
         cmocka_unit_test(test_bad_address_is_named_by_its_place_and_shows_no_password),
     };
