@@ -40,7 +40,7 @@ packages_require() { # LOG
   sudo apt-get install --no-install-recommends ${missing[*]}"
 
   mkdir -p "${log%/*}"
-  step "installing ${#missing[@]} packages"
+  step "installing packages (${#missing[@]})"
   if ! ( packages_install "${missing[@]}" ) >"$log" 2>&1; then
     show_tail "$log" 25
     die "$EX_UNAVAILABLE" "the packages could not be installed; all of the output is in $log"
@@ -71,7 +71,9 @@ packages_install() { # PACKAGE...
   # (Where there was a policy, its owner decides about services.)
   [[ -n $ours && " $* " == *' rabbitmq-server '* ]] || return 0
   update-rc.d rabbitmq-server disable || true
-  [[ -z $new_erlang ]] || deb-systemd-helper disable epmd.service epmd.socket || true
+  if [[ -n $new_erlang ]] && command -v systemctl >/dev/null; then
+    systemctl disable epmd.service epmd.socket || true
+  fi
 }
 
 # Another package manager at work holds the lock for a while: that is waited for. (The time-out option does not cover

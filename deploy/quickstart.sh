@@ -57,17 +57,17 @@ clean_up() {
   trap - EXIT
   trap '' INT TERM
   set +e
+  exec >&3 2>&4 # Ctrl-C may have come while a function wrote into a log
   step_broken_off
   if [[ -e $D/run/lock ]]; then
     step "taking the stack down"
     stack down >"$D/log/down.log" 2>&1 || show_tail "$D/log/down.log" 10
     step_done
   fi
-  if [[ -n $TEMPORARY && $status -eq 0 ]]; then
-    rm -rf -- "$D"
-  elif [[ -d $D ]] && ! rmdir -- "$D/log" "$D" 2>/dev/null; then
-    say "  data and logs stay in $D"
-  fi
+  case $TEMPORARY$status in
+    yes0 | yes130 | yes143) rm -rf -- "$D" ;; # done, or no longer wanted
+    *) [[ ! -d $D ]] || rmdir -- "$D/log" "$D" 2>/dev/null || say "  data and logs stay in $D" ;;
+  esac
   exit "$status"
 }
 
@@ -78,12 +78,14 @@ build_programs() {
 }
 
 start_stack() {
-  local status=0 port=()
+  local status=0 port=(--http-port 8080)
   step "starting RabbitMQ and the services"
-  # The usual port, if nobody has it.
-  (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null || port=(--http-port 8080)
   [[ ! -e $D/run/ports ]] || port=() # the one of last time
   stack up --build-dir "$BUILD" "${port[@]}" >"$D/log/up.log" 2>&1 || status=$?
+  if (( status == EX_UNAVAILABLE )) && grep -q 'port 8080 ' "$D/log/up.log"; then
+    status=0 # somebody else has the usual port: any other will do
+    stack up --build-dir "$BUILD" >"$D/log/up.log" 2>&1 || status=$?
+  fi
   if (( status != 0 )); then
     show_tail "$D/log/up.log" 60
     die "$status" "the stack did not come up"
@@ -184,6 +186,7 @@ serve() {
 
 parse "$@"
 prepare_folder
+exec 3>&1 4>&2
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -90,8 +90,10 @@ parse() { # ARGUMENT...
   check_unit
   [[ -n $D ]] || bad_usage "--dir is missing"
   D=$(realpath -m -- "$D")
-  # RabbitMQ separates paths by colons; our own files hold one item a line.
-  [[ $D != *[:$'\n']* ]] || bad_usage "the folder's name holds a colon or a line break"
+  # RabbitMQ hands it to a shell, and separates paths by colons.
+  local unfit='["'\''`\$:[:cntrl:]]'
+  [[ ! $D =~ $unfit ]] ||
+    bad_usage "the folder's name holds a quote, a backslash, a dollar sign, a colon or a control character"
 }
 
 option() { # NAME VALUE

@@ -24,7 +24,7 @@ broker_env() {
     "RABBITMQ_NODENAME=$BROKER_NODE" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
     "RABBITMQ_NODE_PORT=$amqp" "RABBITMQ_DIST_PORT=$dist"
     "ERL_EPMD_PORT=$epmd" ERL_EPMD_ADDRESS=127.0.0.1
-    "ERL_CRASH_DUMP=$D/log/erl_crash.dump"
+    "ERL_INETRC=$home/inetrc" "ERL_CRASH_DUMP=$D/log/erl_crash.dump"
     "RABBITMQ_MNESIA_BASE=$home/mnesia" "RABBITMQ_LOG_BASE=$D/log" "RABBITMQ_LOGS=$D/log/rabbitmq.log"
     "RABBITMQ_CONFIG_FILE=$home/rabbitmq.conf" "RABBITMQ_ADVANCED_CONFIG_FILE=$home/advanced.config"
     "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated" "RABBITMQ_PLUGINS_EXPAND_DIR=$home/expanded"
@@ -50,6 +50,8 @@ broker_configure() {
   fi
   password=$(<"$D/secrets/broker_password")
   printf '[].\n' >"$home/enabled_plugins"
+  # What "localhost" is does not depend on the machine's name service, nor on its having an /etc/hosts at all.
+  printf '%s\n' '{host, {127,0,0,1}, ["localhost"]}.' '{lookup, [file, native]}.' >"$home/inetrc"
   # The user and the virtual host come to be at the first start, in place of guest and /.
   cat >"$home/rabbitmq.conf" <<CONF
 default_vhost = $BROKER_VHOST

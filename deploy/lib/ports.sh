@@ -94,5 +94,9 @@ ports_release() {
   while IFS='=' read -r name port; do
     [[ $(readlink "$PORT_REGISTER/$port") != "$D" ]] || rm -f "$PORT_REGISTER/$port"
   done <"$D/run/ports"
+  # And those of folders that are no longer there.
+  for port in "$PORT_REGISTER"/*; do
+    [[ -e $port/run/ports ]] || rm -f "$port"
+  done
   ports_unlock
 }

@@ -23,13 +23,6 @@ secrets_make() {
   [[ -s $D/secrets/id_key ]] || head -c 32 /dev/urandom >"$D/secrets/id_key"
 }
 
-# A string in libconfuse's double quotes, in which ${NAME} would be the environment's.
-quoted() { # TEXT
-  local text=${1//\\/\\\\}
-  text=${text//\"/\\\"}
-  printf '"%s"' "${text//\$/\\\$}"
-}
-
 # D/seckill.conf, for any program's --config, and D/env, to be sourced.
 config_write() {
   local address url
@@ -38,19 +31,19 @@ config_write() {
   cat >"$D/seckill.conf" <<CONF
 # Written by deploy/stack.sh at every "up".
 http {
-  listen = $(quoted "$address")
+  listen = "$address"
 }
 broker {
-  url = $(quoted "$url")
+  url = "$url"
 }
 store {
-  dir = $(quoted "$D/store")
+  dir = "$D/store"
 }
 auth {
-  admin_token_file = $(quoted "$D/secrets/admin_token")
+  admin_token_file = "$D/secrets/admin_token"
 }
 order {
-  id_key_file = $(quoted "$D/secrets/id_key")
+  id_key_file = "$D/secrets/id_key"
 }
 CONF
   {

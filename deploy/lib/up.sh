@@ -147,8 +147,11 @@ up_services() {
   STARTED+=("${missing[@]}")
   INITIALISE=yes
   NO_WAIT=
-  units_start "${missing[@]}" || status=$?
+  (( ${#missing[@]} == 0 )) || units_start "${missing[@]}" || status=$?
   (( status == 0 )) || die "$status" "the stack did not come up; its logs are in $D/log"
+  # Those that ran already may have to find their way back to the broker.
+  wait_until 60 front_end_ready order ||
+    die "$EX_UNAVAILABLE" "the front end does not get ready: $(front_end_answer order)"
   for unit in "${missing[@]}"; do
     touch "$D/run/$unit.initialised"
   done
