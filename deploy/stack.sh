@@ -278,5 +278,10 @@ command_logs() {
   exec tail -n "${SECKILL_LOG_LINES:-100}" ${FOLLOW:+-F} -- "${files[@]}"
 }
 
-parse "$@"
-"command_$COMMAND"
+# In one piece, so that bash has read it all before it begins: the file may be replaced meanwhile.
+main() {
+  parse "$@"
+  "command_$COMMAND"
+  exit
+}
+main "$@"

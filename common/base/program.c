@@ -35,7 +35,8 @@ static const struct {
 #define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
 
 struct command_line {
-    const char *path; /* --config; NULL: not given */
+    struct option *options; /* kept to the end: --help ends the process in the middle of reading them */
+    const char *path;       /* --config; NULL: not given */
     const char **sets;
     size_t set_count;
     bool check, print;
@@ -134,12 +135,11 @@ static void take_option(const struct program_spec *spec, int code, struct comman
 static int parse_command_line(const struct program_spec *spec, int argc, char **argv,
                               struct command_line *line)
 {
-    struct option *options = long_options_new(spec);
+    line->options = long_options_new(spec);
     line->sets = xcalloc((size_t)argc, sizeof(*line->sets)); /* no more than there are words */
     int code;
-    while ((code = getopt_long(argc, argv, "+", options, NULL)) != -1)
+    while ((code = getopt_long(argc, argv, "+", line->options, NULL)) != -1)
         take_option(spec, code, line);
-    free(options);
     if (optind < argc && !spec->takes_arguments) {
         fprintf(stderr, "%s: unexpected word \"%s\"\n", spec->name, argv[optind]);
         bad_usage(spec);
@@ -167,6 +167,7 @@ struct config *program_start(const struct program_spec *spec, int argc, char **a
     const char *path = line.path ? line.path : DEFAULT_CONFIG_FILE;
     int rc = config_load(&config, &spec->config, path, line.path != NULL, line.sets, line.set_count, settings,
                          &why);
+    free(line.options);
     free(line.sets);
     if (rc)
         bad_config(spec, &why);

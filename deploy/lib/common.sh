@@ -87,16 +87,17 @@ built() { # BUILD_DIR
 }
 
 # Configures and builds; the output goes to BUILD_DIR/build.log. Several may ask for the same folder at the same time.
+# TYPE is for a new folder: one that has been configured keeps what was chosen for it.
 build() { # BUILD_DIR TYPE [CMAKE_OPTION...]
-  local dir=$1 type=$2 generator=(-G Ninja)
+  local dir=$1 first=(-G Ninja -DCMAKE_BUILD_TYPE="$2")
   shift 2
   mkdir -p "$dir"
-  [[ ! -e $dir/CMakeCache.txt ]] || generator=() # it has been chosen
+  [[ ! -e $dir/CMakeCache.txt ]] || first=()
   (
     exec 8>"$dir/.build.lock"
     flock 8
     {
-      cmake -S "$SECKILL_REPO" -B "$dir" "${generator[@]}" -DCMAKE_BUILD_TYPE="$type" "$@" && cmake --build "$dir"
+      cmake -S "$SECKILL_REPO" -B "$dir" "${first[@]}" "$@" && cmake --build "$dir"
     } >"$dir/build.log" 2>&1 8>&-
   ) && return
   show_tail "$dir/build.log" 40

@@ -132,11 +132,15 @@ units_start() { # UNIT...
 
 # The rest of units_start, in its variables: reads what the listener prints.
 units_wait() { # FILE_DESCRIPTOR
-  local unit result end=$((SECONDS + seconds))
+  local unit result line part='' end=$((SECONDS + seconds))
   while (( ${#waiting[@]} > 0 )); do
     result=0
-    read -r -t 0.1 -u "$1" name what rest || result=$?
+    # A time-out in the middle of a line leaves what was read of it in `line`: it is the line's beginning.
+    IFS= read -r -t 0.1 -u "$1" line || result=$?
+    part+=$line
     if (( result == 0 )); then
+      read -r name what rest <<<"$part"
+      part=''
       case $what in
         status) said[$name]=$rest ;;
         ready) unset "waiting[$name]" ;;
