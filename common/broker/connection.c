@@ -310,7 +310,8 @@ static int on_method(struct broker_connection *c, const struct broker_events *e,
     default: /* the answer to a call that had timed out: nobody waits for it */
         break;
     }
-    amqp_maybe_release_buffers_on_channel(c->amqp, CHANNEL);
+    if (c->incoming.kind == INCOMING_NONE) /* else a message's first frames are still in use */
+        amqp_maybe_release_buffers_on_channel(c->amqp, CHANNEL);
     amqp_maybe_release_buffers_on_channel(c->amqp, 0);
     return 0;
 }

@@ -24,9 +24,12 @@ enum {
 };
 
 static const char *const sql[STATEMENTS] = {
-    [RECORD_BATCH] = "INSERT INTO batch_seen (producer, seq, orders, decided, duplicates, dead, deliveries)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)"
-                     " ON CONFLICT DO UPDATE SET deliveries = deliveries + 1",
+    [RECORD_BATCH] =
+        "INSERT INTO batch_seen (producer, seq, orders, decided, duplicates, dead, deliveries)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)"
+        " ON CONFLICT DO UPDATE SET deliveries = deliveries + 1,"
+        /* 0 but where a producer uses a number again: the file's orders must add up all the same */
+        " orders = orders + excluded.decided, decided = decided + excluded.decided",
     [RECORD_OTHER] = "INSERT INTO batch_seen (producer, seq, orders, decided, duplicates, dead, deliveries)"
                      " VALUES ('', 0, ?1, ?2, ?3, ?4, 1)"
                      " ON CONFLICT DO UPDATE SET orders = orders + excluded.orders,"

@@ -39,7 +39,8 @@ struct inbox_counts { /* lines of one message */
     int64_t decided, duplicates, dead;
 };
 
-/* Records that the message was handled, with the counts of its first time. */
+/* Records that the message was handled, with the counts of its first time, and what was new in it if its
+ * number had been seen before. */
 int inbox_record(struct inbox *i, const struct inbound *m, const struct inbox_counts *counts) MUST_USE;
 
 /*

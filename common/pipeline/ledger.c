@@ -21,6 +21,8 @@
 #define MAGIC   "seckill-ledger "
 #define VERSION 1
 
+#define LINE_SIZE 48 /* the longest "<seq> <count>\n" and more */
+
 struct ledger {
     int fd;
     off_t len;   /* of the whole lines: where the next one begins */
@@ -80,9 +82,26 @@ done:
 
 int ledger_append(struct ledger *l, int64_t seq, int count)
 {
-    char line[48];
+    char line[LINE_SIZE];
     int len = snprintf(line, sizeof(line), "%" PRId64 " %d\n", seq, count);
     return write_whole(l, line, (size_t)len);
+}
+
+/* Without a "\n": if the process dies in between, it is a torn last line and does not count. Where an append
+ * could not cut off its half line, it is cut off now. */
+int ledger_probe(struct ledger *l)
+{
+    char blank[LINE_SIZE];
+    memset(blank, ' ', sizeof(blank));
+    if (l->broken && ftruncate(l->fd, l->len) != 0)
+        return E_IO;
+    l->broken = false;
+    ssize_t written = write(l->fd, blank, sizeof(blank));
+    if (ftruncate(l->fd, l->len) != 0) {
+        l->broken = true;
+        return E_IO;
+    }
+    return written == (ssize_t)sizeof(blank) ? 0 : E_IO;
 }
 
 void ledger_close(struct ledger *l)

@@ -21,6 +21,10 @@ struct ledger;
 /* Makes <dir>/<producer>.ledger; it must not exist. E_IO with detail. */
 int ledger_create(struct ledger **out, const char *dir, const char *producer, struct detail *why) MUST_USE;
 int ledger_append(struct ledger *l, int64_t seq, int count) MUST_USE; /* one write(2); E_IO: nothing may be answered 202 */
+
+/* Could a line be appended now? Writes as much and takes it away again: after a ledger_append that failed,
+ * whoever publishes asks this first, so that no more orders are queued that cannot be answered. E_IO. */
+int ledger_probe(struct ledger *l) MUST_USE;
 void ledger_close(struct ledger *l);
 
 /* Reads one ledger file, calling entry for each batch. E_CORRUPT names the line. */

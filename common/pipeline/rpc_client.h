@@ -55,6 +55,10 @@ void rpc_client_free(struct rpc_client *c); /* what is in flight gets E_CLOSED; 
  * reply_queue, which the caller has bound to EXCHANGE_REPLY under its own name and consumes. */
 void rpc_client_connected(struct rpc_client *c, struct broker_connection *publish, const char *reply_queue);
 
+/* The wall clock of those who answer is so far ahead of ours, as far as is known; 0 at first. They drop a
+ * question whose deadline is over by theirs. */
+void rpc_client_servers_clock(struct rpc_client *c, int64_t ahead_ms);
+
 /* A connection is gone: everything in flight gets E_CLOSED, and so does every rpc_ask() until the next
  * connection. */
 void rpc_client_lost(struct rpc_client *c);

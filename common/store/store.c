@@ -117,6 +117,10 @@ static int claim_file(struct store *s, enum store_mode mode, struct detail *why)
     }
     if (mode == STORE_READER)
         return 0;
+    if (mode == STORE_OWNER) { /* a restore that broke off: to fill it would be to begin a new one quietly */
+        detail_set(why, "the file is empty");
+        return E_NOT_FOUND;
+    }
     char sql[64];
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d", STORE_APPLICATION_ID);
     error = store_execute(s, sql);

@@ -4,7 +4,8 @@
 -- Each batch that a front end published and this worker handled, once, in the transaction that handled it. It is what
 -- `seckillctl audit` holds the front ends' ledgers against: orders = decided + duplicates + dead, and every (producer,
 -- seq, count) of a ledger is here or still queued. The numbers are those of the first delivery; a later one (a
--- redelivery, a second copy) only raises deliveries, because its lines are duplicates of what this row counts.
+-- redelivery, a second copy) raises deliveries, because its lines are duplicates of what this row counts. What is new
+-- in it all the same, since its producer used a number again, is added to orders and decided.
 --
 -- Messages without our headers have no batch: they add up in the one row with producer '' and seq 0 (there, orders are
 -- the lines found, and deliveries the messages).

@@ -47,6 +47,7 @@ struct audit_report {
     int64_t ledgers, batches, orders;      /* of the ledgers */
     int64_t unseen_batches, unseen_orders; /* of them, those that inventory has not seen */
     int64_t decided, confirmed, rejected, items, outbox; /* of the inventory files */
+    int64_t letters; /* dead letters in their outboxes, on their way to the queue */
 };
 
 struct audit_options {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/pipeline/names.h"
 #include "common/pipeline/order_id.h"
 #include "common/store/statement.h"
 
@@ -44,6 +45,22 @@ int shard_mark_seen(struct store *store, struct batch_set *batches, struct audit
             statement_reset(query);
         }
     }
+    statement_free(query);
+    return rc < 0 ? rc : 0;
+}
+
+int shard_add_letters(struct store *store, int64_t *letters, struct detail *why)
+{
+    struct statement *query = NULL;
+    int rc = statement_prepare(&query, store,
+                               "SELECT count(*) FROM outbox WHERE exchange = '" EXCHANGE_DEAD "'", why);
+    if (rc)
+        return rc;
+    rc = statement_next(query);
+    if (rc == 1)
+        *letters += statement_int(query, 0);
+    else if (rc < 0)
+        fail(store, rc, why);
     statement_free(query);
     return rc < 0 ? rc : 0;
 }

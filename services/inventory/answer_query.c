@@ -12,7 +12,7 @@ int answer_item_put(void *query, const struct json_t *question, struct buffer *r
 {
     struct answer_query *q = query;
     struct item item;
-    int error = put_item(q->stock, question, clock_wall_ms(), &item, refusal);
+    int error = put_item(q->stock, q->shards, question, clock_wall_ms(), &item, refusal);
     if (error)
         return error;
     *q->changed = true;

@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/pipeline/json_read.h"
+#include "common/pipeline/shard.h"
 
 static int refuse_unknown_members(const json_t *question, struct detail *why)
 {
@@ -72,8 +73,8 @@ static int read_change(const json_t *question, bool is_new, struct item *item, i
     return error;
 }
 
-int put_item(struct stock_store *stock, const struct json_t *question, int64_t now_ms, struct item *out,
-             struct rpc_refusal *refusal)
+int put_item(struct stock_store *stock, int shards, const struct json_t *question, int64_t now_ms,
+             struct item *out, struct rpc_refusal *refusal)
 {
     char sku[NAME_SIZE];
     struct detail why = {.text = ""};
@@ -84,6 +85,11 @@ int put_item(struct stock_store *stock, const struct json_t *question, int64_t n
         return rpc_refuse(refusal, "invalid", "%s", why.text);
 
     const struct stock_item *old = stock_find(stock, sku);
+    const int home = shard_of_new_item(sku, shards);
+    if (!old && home != stock_store_shard(stock))
+        return rpc_refuse(refusal, "conflict",
+                          "with %d shards a new item of this sku belongs to shard %d, not to %d", shards,
+                          home, stock_store_shard(stock));
     struct item item = {.limit_per_user = 0};
     if (old) {
         item = old->item;

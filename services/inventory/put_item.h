@@ -17,9 +17,12 @@
  * what is confirmed is a "conflict". Any other member, or a value out of bounds, is "invalid". Writes the
  * item as it is then into *out.
  *
+ * A new item is made only by the shard that its sku names among `shards` (shard_of_new_item): an asker with
+ * another topology.shards would make the same item a second time. It is a "conflict" too.
+ *
  * 0, E_REFUSED with *refusal, or a fault of the store.
  */
-int put_item(struct stock_store *stock, const struct json_t *question, int64_t now_ms, struct item *out,
+int put_item(struct stock_store *stock, int shards, const struct json_t *question, int64_t now_ms, struct item *out,
              struct rpc_refusal *refusal) MUST_USE;
 
 #endif

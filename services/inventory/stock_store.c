@@ -209,6 +209,11 @@ void stock_store_free(struct stock_store *s)
     free(s);
 }
 
+int stock_store_shard(const struct stock_store *s)
+{
+    return s->shard;
+}
+
 int64_t stock_store_epoch(const struct stock_store *s)
 {
     return s->epoch;

@@ -33,6 +33,7 @@ void stock_store_free(struct stock_store *s); /* before the store is closed; NUL
 
 int stock_store_load(struct stock_store *s) MUST_USE; /* memory := database */
 
+int stock_store_shard(const struct stock_store *s);
 int64_t stock_store_epoch(const struct stock_store *s);     /* rises with each take-over */
 const char *stock_store_error(const struct stock_store *s); /* SQLite's words for the latest failure */
 

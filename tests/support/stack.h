@@ -13,13 +13,13 @@
 #define STACK_PATH 512
 
 struct stack {
-    char base[64];           /* our temporary folder; removed after a clean end, kept after a failure */
-    char dir[80];            /* D of stack.sh */
+    char base[96]; /* our temporary folder, in TMPDIR; removed after a clean end, kept after a failure */
+    char dir[112]; /* D of stack.sh */
     char config[STACK_PATH]; /* D/seckill.conf */
     char bin[STACK_PATH];    /* SECKILL_BIN */
     char amqp_url[STACK_PATH];
     int http_port, amqp_port;
-    char mark[96]; /* "NAME=value" in the environment of all its processes */
+    char mark[112]; /* "NAME=value" in the environment of all its processes */
     bool is_up;
     int faults; /* what a clean run does not have: see stack_end */
 };

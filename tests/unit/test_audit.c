@@ -267,6 +267,16 @@ static void test_dead_letters_fail(void **state)
     assert_broken(AUDIT_DECIDED_ONCE, "2 dead letters");
 }
 
+static void test_dead_letters_on_their_way_to_the_queue_fail_too(void **state)
+{
+    (void)state;
+    run_sql(1, "INSERT INTO outbox (exchange, routing_key, body) VALUES ('seckill.events', 'order.rejected', "
+               "x'7b7d'), ('seckill.dead', 'seckill.orders.1', x'7b7d'), "
+               "('seckill.dead', 'seckill.orders.1', x'7b7d')");
+    audit(0);
+    assert_broken(AUDIT_DECIDED_ONCE, "2 dead letters are still in the outbox");
+}
+
 static void test_a_batch_that_does_not_add_up_is_named(void **state)
 {
     (void)state;
@@ -399,6 +409,7 @@ int main(void)
         TEST(test_a_confirmed_order_without_a_price_is_named),
         TEST(test_an_order_of_two_shards_is_named),
         TEST(test_dead_letters_fail),
+        TEST(test_dead_letters_on_their_way_to_the_queue_fail_too),
         TEST(test_a_batch_that_does_not_add_up_is_named),
         TEST(test_a_batch_that_shrank_on_its_way_is_named),
         TEST(test_a_ledger_that_contradicts_itself_is_named),

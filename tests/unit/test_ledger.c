@@ -202,6 +202,35 @@ static void test_a_failed_append_leaves_no_half_line(void **state)
     assert_int_equal(b.seqs[1], 3);
 }
 
+static void test_a_probe_tells_whether_a_line_would_fit_and_leaves_nothing(void **state)
+{
+    (void)state;
+    struct ledger *l;
+    struct batches b;
+    struct stat st, after;
+    assert_int_equal(ledger_create(&l, dir, "front-1", NULL), 0);
+    assert_int_equal(ledger_append(l, 1, 5), 0);
+    assert_int_equal(stat(file, &st), 0);
+
+    struct rlimit old, tight;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = (struct rlimit){.rlim_cur = (rlim_t)st.st_size + 3, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    int rc = ledger_probe(l);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(rc, E_IO);
+    assert_int_equal(ledger_probe(l), 0);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(after.st_size, st.st_size);
+
+    assert_int_equal(ledger_append(l, 2, 6), 0);
+    ledger_close(l);
+    assert_int_equal(read_back(&b, NULL), 0);
+    assert_int_equal(b.count, 2);
+    assert_int_equal(b.seqs[1], 2);
+}
+
 static int count_files(void *context, const char *path)
 {
     (void)path;
@@ -236,6 +265,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_first_line_of_something_else_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_repeated_batches_are_all_told, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_failed_append_leaves_no_half_line, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_a_probe_tells_whether_a_line_would_fit_and_leaves_nothing,
+                                        make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_only_ledgers_are_listed, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

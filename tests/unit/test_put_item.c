@@ -4,17 +4,28 @@
 
 #include <jansson.h>
 
+#include "common/pipeline/shard.h"
 #include "services/inventory/put_item.h"
 
 static struct item item;
 static struct rpc_refusal refusal;
+
+/* A number of shards of which this sku names the fixture's. */
+static int shards_for(const struct stock_fixture *f, const char *sku)
+{
+    int shards = stock_store_shard(f->stock) + 1;
+    while (sku && *sku && shard_of_new_item(sku, shards) != stock_store_shard(f->stock))
+        shards++;
+    return shards;
+}
 
 static int put(struct stock_fixture *f, const char *question)
 {
     json_t *json = json_loads(question, 0, NULL);
     assert_non_null(json);
     refusal = (struct rpc_refusal){.code = NULL};
-    int error = put_item(f->stock, json, 1000, &item, &refusal);
+    int error = put_item(f->stock, shards_for(f, json_string_value(json_object_get(json, "sku"))), json, 1000,
+                         &item, &refusal);
     json_decref(json);
     return error;
 }
@@ -26,6 +37,23 @@ static void refused(struct stock_fixture *f, const char *question, const char *c
     assert_string_equal(refusal.code, code);
     if (!strstr(refusal.detail.text, word))
         fail_msg("\"%s\" does not name %s", refusal.detail.text, word);
+}
+
+static void test_new_item_of_another_shard_is_not_made_here(void **state)
+{
+    struct stock_fixture *f = *state;
+    const int shards = shards_for(f, "tv");
+    const char *question = "{\"sku\":\"tv\",\"unit_price\":5,\"stock\":7}";
+    json_t *json = json_loads(question, 0, NULL);
+    refusal = (struct rpc_refusal){.code = NULL};
+    assert_int_equal(put_item(f->stock, 1, json, 1000, &item, &refusal),
+                     E_REFUSED); /* as if all were on shard 0 */
+    assert_string_equal(refusal.code, "conflict");
+    assert_non_null(strstr(refusal.detail.text, "belongs to shard 0"));
+    assert_null(stock_find(f->stock, "tv"));
+    assert_int_equal(put_item(f->stock, shards, json, 1000, &item, &refusal), 0);
+    assert_int_equal(put_item(f->stock, 1, json, 1000, &item, &refusal), 0); /* it is here now, and stays */
+    json_decref(json);
 }
 
 static void test_new_item_has_sensible_defaults(void **state)
@@ -125,6 +153,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stock_set_up, stock_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(test_new_item_of_another_shard_is_not_made_here),
         TEST(test_new_item_has_sensible_defaults),
         TEST(test_what_is_left_out_stays),
         TEST(test_stock_moves_what_is_left_by_the_difference),

@@ -126,6 +126,25 @@ static void test_a_question_says_all_that_the_other_side_needs(void **state)
     rpc_client_free(c);
 }
 
+/* Behind the other side's clock, every question would be over before it is read. */
+static void test_a_deadline_is_told_by_the_other_sides_clock(void **state)
+{
+    (void)state;
+    struct heard h = {0};
+    struct rpc_client *c = connected();
+    rpc_client_servers_clock(c, 7000);
+    assert_int_equal(ask(c, &h, 2000), 0);
+    int64_t left_ms = strtoll(sent.expiration, NULL, 10);
+    assert_true(left_ms > 1000 && left_ms <= 2000);
+    assert_true(llabs(sent.deadline_ms - clock_wall_ms() - 7000 - left_ms) < 1000);
+    rpc_client_servers_clock(c,
+                             -7000); /* a snapshot that came late looks like this too: no reason to hurry */
+    assert_int_equal(ask(c, &h, 2000), 0);
+    left_ms = strtoll(sent.expiration, NULL, 10);
+    assert_true(llabs(sent.deadline_ms - clock_wall_ms() - left_ms) < 1000);
+    rpc_client_free(c);
+}
+
 static void test_answers_find_their_questions_in_any_order(void **state)
 {
     (void)state;
@@ -316,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_question_says_all_that_the_other_side_needs),
+        cmocka_unit_test(test_a_deadline_is_told_by_the_other_sides_clock),
         cmocka_unit_test(test_answers_find_their_questions_in_any_order),
         cmocka_unit_test(test_late_repeated_and_unknown_answers_are_dropped_and_counted),
         cmocka_unit_test(test_a_refusal_brings_its_word_and_its_sentence),

@@ -43,6 +43,27 @@ static void test_missing_file_is_not_made_by_its_owner(void **state)
     place_remove(&p);
 }
 
+/* What a restore that broke off, or a lost disk, leaves behind. */
+static void test_empty_file_is_not_filled_by_its_owner(void **state)
+{
+    (void)state;
+    struct place p;
+    struct store *s = NULL;
+    struct detail why = {.text = ""};
+    struct stat st;
+    place_make(&p);
+    FILE *file = fopen(p.path, "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(store_open(&s, p.path, STORE_OWNER, &why), E_NOT_FOUND);
+    assert_non_null(strstr(why.text, p.path));
+    assert_int_equal(stat(p.path, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    s = open_or_fail(&p, STORE_CREATE); /* a first start that died before its first write is begun again */
+    store_close(s);
+    place_remove(&p);
+}
+
 static void test_what_is_not_ours_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +306,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_file_is_not_made_by_its_owner),
+        cmocka_unit_test(test_empty_file_is_not_filled_by_its_owner),
         TEST(test_what_is_not_ours_is_refused),
         TEST(test_settings_that_durability_rests_on),
         TEST(test_errors_of_rows_are_told_from_errors_of_the_disk),

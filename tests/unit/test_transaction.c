@@ -202,6 +202,19 @@ static void test_message_that_comes_again_is_duplicates_and_no_second_event(void
     assert_int_equal(ask_int(f->store, "SELECT count(*) FROM attempt"), 0);
 }
 
+/* Of a producer that begins to count anew, say: what it decides must be found in the records, whatever it is
+ * called. */
+static void test_new_lines_under_a_number_that_was_seen_are_recorded(void **state)
+{
+    struct fixture *f = *state;
+    struct inbound first = message(1, 1, "a\n"), second = message(1, 3, "a\nb\nc\n");
+    assert_int_equal(handle(f, &first, 1), 0);
+    assert_int_equal(handle(f, &second, 1), 0);
+    assert_int_equal(counts(f, 1), 300);
+    assert_int_equal(ask_int(f->store, "SELECT orders = decided + duplicates + dead FROM batch_seen"), 1);
+    assert_int_equal(ask_int(f->store, "SELECT deliveries FROM batch_seen"), 2);
+}
+
 /* Handles the messages until the handler "dies" at this line: what is open is lost, as it is when a process
  * is killed. */
 static void die_at(struct fixture *f, struct inbound *m, int count, const char *line)
@@ -336,6 +349,7 @@ int main(void)
         TEST(test_bad_line_goes_alone_and_costs_no_rollback),
         TEST(test_line_that_fails_is_isolated_and_its_neighbours_go_on),
         TEST(test_message_that_comes_again_is_duplicates_and_no_second_event),
+        TEST(test_new_lines_under_a_number_that_was_seen_are_recorded),
         TEST(test_message_that_kills_is_poison_after_its_attempts),
         TEST(test_neighbours_of_poison_are_handled),
         TEST(test_full_disk_is_a_fault_and_leaves_no_trace),
