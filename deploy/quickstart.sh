@@ -124,7 +124,7 @@ run_peak() {
     case $status in
       202) printf '    %9d accepted (202)\n' "$count" ;;
       409) printf '    %9d refused: sold out (409)\n' "$count" ;;
-      429) printf '    %9d refused: too many at once (429)\n' "$count" ;;
+      429) print_limited ;;
       [1-5][0-9][0-9]) printf '    %9d answered %d\n' "$count" "$status" ;;
       lost) printf '    %9d connections lost\n' "$count" ;;
       rate) printf '    %9d requests/s' "$count" ;;
@@ -132,6 +132,19 @@ run_peak() {
       p99) printf ', 99 %% within %s ms\n' "$count" ;;
     esac
   done < <(grep -E '^([1-5][0-9][0-9]|lost|rate|p50|p99) ' "$D/log/peak.log")
+}
+
+# Whose threshold it was that a 429 spoke of, only the front end knows.
+print_limited() {
+  local code count words
+  while read -r code count; do
+    case $code in
+      rate_limited) words='more requests than admission.max_rate' ;;
+      overloaded) words='more undecided orders than admission.max_pending' ;;
+    esac
+    (( count == 0 )) || printf '    %9d refused: %s (429)\n' "$count" "$words"
+  done < <(local_curl --fail "$SECKILL_URL/metrics" |
+    sed -nE 's/^seckill_order_answers_total\{code="(rate_limited|overloaded)"\} /\1 /p')
 }
 
 # Every accepted order has got its decision.

@@ -128,14 +128,14 @@ static void write_line(enum log_level level, const char *event, const char *form
     errno = saved;
 }
 
-static bool is_wanted(enum log_level level)
+bool log_wants(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
 void log_debug(const char *event, const char *format, ...)
 {
-    if (!is_wanted(LOG_LEVEL_DEBUG))
+    if (!log_wants(LOG_LEVEL_DEBUG))
         return;
     va_list args;
     va_start(args, format);
@@ -145,7 +145,7 @@ void log_debug(const char *event, const char *format, ...)
 
 void log_info(const char *event, const char *format, ...)
 {
-    if (!is_wanted(LOG_LEVEL_INFO))
+    if (!log_wants(LOG_LEVEL_INFO))
         return;
     va_list args;
     va_start(args, format);
@@ -155,7 +155,7 @@ void log_info(const char *event, const char *format, ...)
 
 void log_warn(const char *event, const char *format, ...)
 {
-    if (!is_wanted(LOG_LEVEL_WARN))
+    if (!log_wants(LOG_LEVEL_WARN))
         return;
     va_list args;
     va_start(args, format);

@@ -10,6 +10,8 @@
 #ifndef SECKILL_BASE_LOG_H
 #define SECKILL_BASE_LOG_H
 
+#include <stdbool.h>
+
 #include "common/base/error.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -17,6 +19,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 /* The program's name goes into each line. Call once, before any thread; name must stay valid. */
 void log_start(const char *program);
 void log_set_level(enum log_level level); /* any thread, any time */
+bool log_wants(enum log_level level);     /* to be asked before a line that is costly to prepare */
 
 /*
  * `event` is a short constant such as "broker_lost"; the format makes the "key=value" pairs after it and may be "".

@@ -9,6 +9,7 @@
 #include "common/pipeline/names.h"
 
 #define STORE_DIR_MAX (STORE_PATH_SIZE - 128) /* leaves room for the names in it */
+#define PAGE_MAX      200
 #define NODE_NAME_MAX 32                      /* goes into the ledger's file name and into message headers */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
@@ -22,6 +23,8 @@ const struct config_option settings_table[] = {
     {.key = "log.level", FIELD(log.level), .type = CONFIG_CHOICE, .choices = level_names, .fallback = "info",
      .reloadable = true,
      .help = "The least important lines that are logged."},
+    {.key = "log.orders", FIELD(log.orders), .type = CONFIG_BOOL, .fallback = "off", .reloadable = true,
+     .help = "A line for each step of each order, with its id."},
 
     {.key = "broker.url", FIELD(broker.url), TEXT, .fallback = "amqp://guest:guest@127.0.0.1:5672/",
      .secret = true,
@@ -43,9 +46,14 @@ const struct config_option settings_table[] = {
      .help = "HTTP threads of a front end. Rather than many threads, start more processes on the same port."},
     {.key = "http.connections", FIELD(http.connections), INT(1, 1000000), .fallback = "12000",
      .help = "Connections that are open at once, of the whole process."},
+    {.key = "http.connections_per_address", FIELD(http.connections_per_address), INT(0, 1000000),
+     .fallback = "256",
+     .help = "Connections of one client address (of a /64 for IPv6; loopback is not counted); 0: no limit."},
     {.key = "http.connection_memory", FIELD(http.connection_memory), INT(4096, 65536), .fallback = "8192",
      .unit = "bytes",
      .help = "Memory for each connection; it bounds the size of a request's headers."},
+    {.key = "http.request_timeout_s", FIELD(http.request_timeout_s), INT(1, 3600), .fallback = "10", .unit = "s",
+     .help = "A request that is not complete after so long ends its connection."},
     {.key = "http.idle_timeout_s", FIELD(http.idle_timeout_s), INT(1, 3600), .fallback = "60", .unit = "s",
      .help = "A connection on which nothing happens for so long is closed."},
     {.key = "http.busy_page", FIELD(http.busy_page), TEXT, .fallback = "/busy",
@@ -76,10 +84,11 @@ const struct config_option settings_table[] = {
 
     {.key = "admission.max_rate", FIELD(admission.max_rate), INT(0, 10000000), .fallback = "20000",
      .unit = "1/s", .reloadable = true,
-     .help = "Requests that a front end lets in; 0: no threshold."},
+     .help = "Orders sent to a front end (requests, repeats too) that it looks at; a tenth of a second's may come "
+             "at once; 0: no threshold."},
     {.key = "admission.user_rate", FIELD(admission.user_rate), INT(0, 1000000), .fallback = "5",
      .unit = "1/s", .reloadable = true,
-     .help = "Orders of one user that a front end lets in; 0: no threshold."},
+     .help = "Orders of one user (repeats too) that a front end looks at; 0: no threshold."},
     {.key = "admission.user_burst", FIELD(admission.user_burst), INT(1, 1000000), .fallback = "10",
      .unit = "orders", .reloadable = true,
      .help = "Orders that a user who has been quiet may send at once."},
@@ -114,7 +123,11 @@ static bool is_listen_address(const char *text)
 
 static bool is_page(const char *text)
 {
-    return text[0] == '/' || strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+    for (const char *p = text; *p; p++) /* it goes into a header as it is, and "?id=" behind it */
+        if (*p <= ' ' || *p > '~' || *p == '#')
+            return false;
+    bool is_address = text[0] == '/' || strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+    return is_address && strlen(text) <= PAGE_MAX;
 }
 
 static bool is_node_name(const char *text)
@@ -134,8 +147,8 @@ static int check_pages(const struct settings *s, struct detail *why)
     };
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (!is_page(pages[i].value)) {
-            detail_set(why, "%s: expected a path or an http address, got \"%s\"", pages[i].key,
-                       pages[i].value);
+            detail_set(why, "%s: expected a path or an http address of at most %d bytes without a #, got \"%s\"",
+                       pages[i].key, PAGE_MAX, pages[i].value);
             return E_INVALID;
         }
     return 0;

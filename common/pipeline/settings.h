@@ -10,6 +10,7 @@
 struct settings {
     struct {
         int level; /* enum log_level */
+        bool orders; /* a line for each step of each order */
     } log;
     struct {
         const char *url;
@@ -27,6 +28,8 @@ struct settings {
         int64_t threads;
         int64_t connections;       /* for the whole process */
         int64_t connection_memory; /* bytes */
+        int64_t connections_per_address; /* 0: no limit */
+        int64_t request_timeout_s;
         int64_t idle_timeout_s;
         const char *busy_page, *sold_out_page, *order_page; /* where browsers are sent */
     } http;

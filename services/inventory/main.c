@@ -15,6 +15,7 @@
 #include "common/pipeline/worker.h"
 #include "services/inventory/answer_query.h"
 #include "services/inventory/broadcast_stock.h"
+#include "services/inventory/order_trail.h"
 #include "services/inventory/reserve_stock.h"
 
 struct inventory {
@@ -24,6 +25,7 @@ struct inventory {
     struct answer_query query; /* first what the methods need */
     struct reserve_stock reserve;
     struct broadcast_stock broadcast;
+    struct order_trail trail;
     int64_t confirmed_before; /* the open transaction */
 };
 
@@ -34,8 +36,10 @@ static int open_stock(void *context, struct store *store, struct detail *why)
     int error = stock_store_new(&v->stock, store, shard, why);
     if (error)
         return error;
-    v->query = (struct answer_query){.stock = v->stock, .changed = &v->broadcast.changed};
+    v->query = (struct answer_query){
+        .stock = v->stock, .shards = (int)v->settings.topology.shards, .changed = &v->broadcast.changed};
     v->reserve.stock = v->stock;
+    v->reserve.trail = &v->trail;
     v->broadcast.stock = v->stock;
     v->broadcast.shard = (uint8_t)shard;
     size_t items;
@@ -50,6 +54,7 @@ static void close_stock(void *context)
     struct inventory *v = context;
     broadcast_stock_free(&v->broadcast);
     buffer_free(&v->reserve.line);
+    order_trail_free(&v->trail);
     stock_store_free(v->stock);
 }
 
@@ -69,6 +74,7 @@ static void on_committed(void *context)
 {
     struct inventory *v = context;
     stock_store_committed(v->stock);
+    order_trail_committed(&v->trail);
     v->broadcast.changed |= v->reserve.confirmed != v->confirmed_before;
     v->confirmed_before = v->reserve.confirmed;
 }
@@ -77,6 +83,7 @@ static int on_rolled_back(void *context)
 {
     struct inventory *v = context;
     v->reserve.confirmed = v->confirmed_before;
+    order_trail_rolled_back(&v->trail);
     return stock_store_load(v->stock);
 }
 
@@ -96,6 +103,7 @@ static void on_reload(void *context)
     else
         log_info("reloaded", "log_level=%d", v->settings.log.level);
     log_set_level((enum log_level)v->settings.log.level);
+    v->trail.is_on = v->settings.log.orders;
 }
 
 static const struct rpc_method methods[] = {
@@ -175,6 +183,7 @@ int main(int argc, char **argv)
         .check = settings_check,
     };
     v.config = program_start(&spec, argc, argv, &v.settings, NULL);
+    v.trail.is_on = v.settings.log.orders;
     log_set_level((enum log_level)v.settings.log.level);
     int signal_fd = signals_start();
     int code = signal_fd < 0 ? EXIT_DISK : run(&v, init, signal_fd);

@@ -59,6 +59,8 @@ static enum outcome answer_again(struct reserve_stock *r, struct task *task, con
         stock_count_mismatch(r->stock);
         log_warn("idempotency_mismatch", "order=%s", order->order_id);
     }
+    if (r->trail)
+        order_trail_note(r->trail, &stored, true);
     replies_add(task->replies, reply_queue(task, order), encode(r, &stored));
     return OUTCOME_DUPLICATE;
 }
@@ -119,6 +121,8 @@ enum outcome reserve_stock(struct reserve_stock *r, struct task *task)
         stock_take(r->stock, item, order.quantity);
         r->confirmed++;
     }
+    if (r->trail)
+        order_trail_note(r->trail, &d, false);
     replies_add(task->replies, reply_queue(task, &order), line);
     return OUTCOME_DONE;
 }

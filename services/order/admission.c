@@ -1,6 +1,8 @@
 /* The questions of admission, in the order of their answers. */
 #include "services/order/admission.h"
 
+#include "common/base/clock.h"
+
 #define RETRY_MIN_S 1
 #define RETRY_MAX_S 60
 
@@ -16,8 +18,17 @@ enum admission_verdict admission_early(const struct admission_state *state)
     case BROKER_BLOCKED:
         return VERDICT_BROKER_BLOCKED;
     }
-    /* The front end's request rate belongs here. */
+    if (state->max_rate > 0 &&
+        !rate_bucket_take(state->requests, rate_of_requests(state->max_rate), state->now_ns))
+        return VERDICT_RATE_LIMITED;
     return VERDICT_ADMITTED;
+}
+
+enum admission_verdict admission_user(const struct admission_user *user, int64_t *wait_ns)
+{
+    struct rate rate = rate_of(user->rate, user->burst);
+    return user_rates_take(user->users, user->user_id, rate, user->now_ns, wait_ns) ? VERDICT_ADMITTED
+                                                                                    : VERDICT_USER_LIMITED;
 }
 
 static enum admission_verdict judge_item(const struct catalogue_entry *entry, int64_t now_ms,
@@ -36,7 +47,6 @@ static enum admission_verdict judge_item(const struct catalogue_entry *entry, in
 
 enum admission_verdict admission_order(const struct admission_facts *facts)
 {
-    /* The user's rate belongs here, before anything that a lookup would cost. */
     if (facts->already_accepted)
         return VERDICT_ALREADY_ACCEPTED;
     if (!facts->entry)
@@ -71,4 +81,10 @@ int retry_after_backlog_s(int64_t backlog, double drained_per_s, uint64_t noise)
 int retry_after_delay_s(int delay_s, uint64_t noise)
 {
     return spread(delay_s, 2.0 * delay_s + 1, noise);
+}
+
+int retry_after_wait_s(int64_t wait_ns, uint64_t noise)
+{
+    int64_t delay_s = wait_ns > 0 ? (wait_ns - 1) / NS_PER_S + 1 : 1;
+    return retry_after_delay_s(delay_s < RETRY_MAX_S ? (int)delay_s : RETRY_MAX_S, noise);
 }

@@ -1,10 +1,15 @@
 /*
  * Which orders are let in. Pure: (clock, thresholds, catalogue entry, counters, states) → verdict. No I/O, no
- * lock, no clock of its own, so that every verdict and their order can be tested.
+ * clock of its own, so that every verdict and their order can be tested; the two rates take their token from
+ * the counters that they are given.
  *
- * It is decided in two steps. What needs only the front end's own state is known before the body is there;
- * the rest once the order has been read. The order of the verdicts is the order of the questions below; the
- * first "no" is the answer.
+ * It is decided in three steps. What needs only the front end's own state is known before the body is there;
+ * the user's rate as soon as it has been read, before anything is looked up for it; then the rest. The order
+ * of the verdicts is the order of the questions below; the first "no" is the answer.
+ *
+ * A token is taken by whoever passes its question, whatever a later question answers, and is not given back:
+ * the rates bound what clients can make us do, and a repeat, an unknown item or a sold-out one is work as
+ * well. Who is refused by an earlier question, or by this one, takes none.
  */
 #ifndef SECKILL_ORDER_ADMISSION_H
 #define SECKILL_ORDER_ADMISSION_H
@@ -14,6 +19,7 @@
 
 #include "services/order/catalogue.h"
 #include "services/order/publisher.h"
+#include "services/order/user_rate.h"
 
 enum admission_verdict {
     VERDICT_ADMITTED,
@@ -21,7 +27,9 @@ enum admission_verdict {
     VERDICT_DRAINING,
     VERDICT_BROKER_UNREACHABLE,
     VERDICT_BROKER_BLOCKED,
+    VERDICT_RATE_LIMITED, /* the front end's request rate */
     /* with the order */
+    VERDICT_USER_LIMITED,     /* this user's rate */
     VERDICT_ALREADY_ACCEPTED, /* a repeat of a keyed order: its 202 again */
     VERDICT_NO_CATALOGUE,
     VERDICT_UNKNOWN_ITEM,
@@ -36,10 +44,23 @@ enum admission_verdict {
 struct admission_state { /* of the front end, as the request's headers come in */
     bool draining;
     enum broker_state broker;
+    struct rate_bucket *requests; /* shared by all threads */
+    int64_t max_rate;             /* requests/s; 0: no threshold */
+    int64_t now_ns;               /* monotonic */
 };
 
-/* VERDICT_ADMITTED: read the body and ask admission_order(). */
+/* VERDICT_ADMITTED: read the body and ask the others. */
 enum admission_verdict admission_early(const struct admission_state *state);
+
+struct admission_user {
+    struct user_rates *users;
+    const char *user_id;
+    int64_t rate, burst; /* orders/s, 0: no threshold; and at once */
+    int64_t now_ns;      /* monotonic */
+};
+
+/* VERDICT_USER_LIMITED, with *wait_ns until the user's next token; or VERDICT_ADMITTED. */
+enum admission_verdict admission_user(const struct admission_user *user, int64_t *wait_ns);
 
 struct admission_facts { /* about one order that was read */
     int64_t now_ms;      /* wall clock: when the order counts as accepted */
@@ -69,5 +90,8 @@ int retry_after_backlog_s(int64_t backlog, double drained_per_s, uint64_t noise)
 
 /* No broker: from the delay until the next attempt (seconds) to twice that and one more. */
 int retry_after_delay_s(int delay_s, uint64_t noise);
+
+/* Rate limited: the same, of the wait for a token in nanoseconds, rounded up to whole seconds. */
+int retry_after_wait_s(int64_t wait_ns, uint64_t noise);
 
 #endif

@@ -10,22 +10,36 @@
 #include <stdint.h>
 
 #include "common/pipeline/order_id.h"
+#include "services/order/address_limit.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
 #include "services/order/pending.h"
 #include "services/order/publisher.h"
+#include "services/order/status_desk.h"
+#include "services/order/user_rate.h"
 
 struct front_end {
     struct pending *pending;
     struct catalogue *catalogue;
     struct publisher *publisher;
+    struct status_desk *desk;
     struct metrics *metrics;
     const struct order_id_key *id_key;
     int shards;
+    struct {
+        const char *order, *busy, *sold_out;
+    } pages; /* where browsers are sent; settings_check has looked at them */
+    struct address_limit *addresses;
     int64_t max_connections;     /* of the whole process; beyond it requests are answered 503 and closed */
     _Atomic int64_t connections; /* open right now; the HTTP threads count */
-    _Atomic int64_t max_pending; /* admission.max_pending; SIGHUP may change it */
-    _Atomic bool draining;       /* SIGTERM came: no new orders, and every answer closes its connection */
+    struct rate_bucket requests; /* POST /v1/orders, of all threads */
+    struct rate_line refused;    /* … those that this bucket had no token for */
+    struct user_rates *users;
+    /* admission.*, which SIGHUP may change. Each is read on its own: a request may see an old burst beside a
+     * new rate. */
+    _Atomic int64_t max_rate, user_rate, user_burst, max_pending;
+    _Atomic bool log_orders; /* log.orders; SIGHUP may change it */
+    _Atomic bool draining;   /* SIGTERM came: no new orders, and every answer closes its connection */
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -26,8 +27,9 @@ static const struct {
     [PROBLEM_SALE_ENDED] = {409, "sale_ended", "The sale has ended"},
     [PROBLEM_SALE_PAUSED] = {409, "sale_paused", "The sale is paused"},
     [PROBLEM_SOLD_OUT] = {409, "sold_out", "Sold out"},
+    [PROBLEM_RATE_LIMITED] = {429, "rate_limited", "Too many requests"},
     [PROBLEM_OVERLOADED] = {429, "overloaded", "Too many orders are waiting"},
-    [PROBLEM_UNAVAILABLE] = {503, "unavailable", "Orders cannot be taken right now"},
+    [PROBLEM_UNAVAILABLE] = {503, "unavailable", "This is not available right now"},
     [PROBLEM_OUTCOME_UNKNOWN] = {504, "outcome_unknown", "It is not known whether the order was queued"},
 };
 
@@ -85,6 +87,8 @@ static void write_problem(struct http_reply *r, const struct problem *p)
 
 void http_reply_problem(struct http_reply *r, const struct problem *p)
 {
+    r->is_problem = true;
+    r->problem.code = p->code;
     r->status = problem_kinds[p->code].status;
     r->retry_after_s = p->retry_after_s;
     r->is_ready_made = p->detail_is_constant && !p->order_id;
@@ -94,6 +98,23 @@ void http_reply_problem(struct http_reply *r, const struct problem *p)
         r->problem = *p; /* written when it is known whether the cache has it */
     else
         write_problem(r, p);
+}
+
+const char *http_reply_problem_word(const struct http_reply *r)
+{
+    return r->is_problem ? problem_kinds[r->problem.code].word : NULL;
+}
+
+void http_reply_see_other(struct http_reply *r, const char *page, const char *order_id)
+{
+    bool close = r->close;
+    http_reply_reset(r);
+    r->close = close;
+    r->status = MHD_HTTP_SEE_OTHER;
+    if (order_id)
+        snprintf(r->location, sizeof r->location, "%s%cid=%s", page, strchr(page, '?') ? '&' : '?', order_id);
+    else
+        snprintf(r->location, sizeof r->location, "%s", page);
 }
 
 /* ---- responses ---- */
@@ -116,6 +137,11 @@ static struct MHD_Response *make_response(const struct http_reply *r, const char
     add_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
     add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->cache_control);
     add_header(response, "X-Request-Id", request_id);
+    if (r->policy) {
+        add_header(response, "Content-Security-Policy", r->policy);
+        add_header(response, "X-Content-Type-Options", "nosniff");
+        add_header(response, "Referrer-Policy", "no-referrer");
+    }
     if (r->retry_after_s > 0) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%d", r->retry_after_s);

@@ -27,6 +27,7 @@ enum problem_code { /* RFC 9457; each has its status, its title and its word in 
                     PROBLEM_SALE_ENDED,
                     PROBLEM_SALE_PAUSED,
                     PROBLEM_SOLD_OUT,
+                    PROBLEM_RATE_LIMITED,
                     PROBLEM_OVERLOADED,
                     PROBLEM_UNAVAILABLE,
                     PROBLEM_OUTCOME_UNKNOWN,
@@ -44,16 +45,20 @@ struct problem {
     int retry_after_s; /* 0: none */
 };
 
+#define HTTP_LOCATION_SIZE 256
+
 struct http_reply {
     unsigned status;
     const char *content_type;
     struct buffer body;
-    char location[sizeof "/v1/orders/" + ORDER_ID_CHARS]; /* "": none */
-    char allow[32];                                       /* "": none */
-    const char *cache_control;                            /* a constant; NULL: none */
-    int retry_after_s;                                    /* 0: none */
-    bool close;                                           /* say "Connection: close" and do so */
-    bool is_ready_made; /* `problem` is the answer, and may come from the cache */
+    char location[HTTP_LOCATION_SIZE]; /* "": none */
+    char allow[32];                    /* "": none */
+    const char *cache_control;         /* a constant; NULL: none */
+    const char *policy;                /* Content-Security-Policy, of a page; NULL: none */
+    int retry_after_s;                 /* 0: none */
+    bool close;                        /* say "Connection: close" and do so */
+    bool is_problem;                   /* `problem.code` says which */
+    bool is_ready_made;                /* `problem` is the answer, and may come from the cache */
     struct problem problem;
 };
 
@@ -66,6 +71,12 @@ struct buffer *http_reply_json(struct http_reply *r, unsigned status);
 struct buffer *http_reply_text(struct http_reply *r, unsigned status, const char *content_type);
 
 void http_reply_problem(struct http_reply *r, const struct problem *p);
+
+/* "sold_out"; NULL where the answer is no problem. */
+const char *http_reply_problem_word(const struct http_reply *r);
+
+/* Instead of the answer so far: 303 to this page, with "?id=" and the order's id unless that is NULL. */
+void http_reply_see_other(struct http_reply *r, const char *page, const char *order_id);
 
 /* Location: /v1/orders/{id} */
 void http_reply_locate_order(struct http_reply *r, const char *order_id);

@@ -1,146 +1,24 @@
-/* The table of routes and the life of a request. */
-#include "services/order/http_routes.h"
+/* The life of a request. */
+#include "services/order/http_request.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
-#include "services/order/query.h"
-#include "services/order/submit_order.h"
+#include "services/order/http_accept.h"
+#include "services/order/query_order.h"
 
 #define DISCARD_MAX                                                                                          \
     (64 * 1024) /* of a body that is too long and did not say so; then the connection is closed */
 #define REQUEST_ID_MAX 128
 #define UNUSED_MAX     1024 /* request objects kept for later */
-
-enum request_state {
-    REQUEST_READING, /* its body comes in */
-    REQUEST_REFUSED, /* the answer is known; what is left of the body is thrown away */
-    REQUEST_WAITING, /* suspended: its submission is with the broker thread */
-    REQUEST_JUDGED,  /* resumed: the verdict is in the submission */
-};
-
-struct http_request {
-    struct order_attempt attempt;
-    struct http_context *context;
-    struct MHD_Connection *connection;
-    const struct route *route; /* NULL: none */
-    const char *method, *path; /* these and the next two: the library's, as long as the request */
-    const char *tail;          /* of the path, behind the route's */
-    const char *request_id;    /* fit to be sent back; NULL: none */
-    enum request_state state;
-    struct http_reply reply;
-    struct http_request *next_unused;
-    size_t body_len; /* with what was thrown away */
-    char body[ORDER_BODY_MAX];
-};
-
-/* ---- routes ---- */
-
-/* What is answered from memory. */
-static void get_order(struct http_request *r)
-{
-    query_order(r->context->front_end, r->tail, &r->reply);
-}
-
-static void get_items(struct http_request *r)
-{
-    query_items(r->context->front_end, &r->reply);
-}
-
-static void get_item(struct http_request *r)
-{
-    query_item(r->context->front_end, r->tail, &r->reply);
-}
-
-static void get_health(struct http_request *r)
-{
-    query_health(r->context->front_end, &r->reply);
-}
-
-static void get_readiness(struct http_request *r)
-{
-    query_readiness(r->context->front_end, &r->reply);
-}
-
-static void get_metrics(struct http_request *r)
-{
-    query_metrics(r->context->front_end, &r->reply);
-}
-
-static bool begin_order(struct http_request *r);
-static void post_order(struct http_request *r);
-
-struct route {
-    const char *method;
-    const char *path; /* with a "/" at its end: any one segment may follow */
-    bool (*begin)(
-        struct http_request *r); /* the headers are here; false: the reply is to be sent at once. Or NULL */
-    void (*answer)(
-        struct http_request *r); /* all is here: makes the reply, or leaves the request REQUEST_WAITING */
-};
-
-static const struct route routes[] = {
-    {"POST", "/v1/orders", begin_order, post_order}, {"GET", "/v1/orders/", NULL, get_order},
-    {"GET", "/v1/items", NULL, get_items},           {"GET", "/v1/items/", NULL, get_item},
-    {"GET", "/healthz", NULL, get_health},           {"GET", "/readyz", NULL, get_readiness},
-    {"GET", "/metrics", NULL, get_metrics},
-};
-
-#define ROUTE_COUNT (sizeof routes / sizeof routes[0])
-
-/* The part of url behind the route's path: "" for a whole match, NULL for none. */
-static const char *route_tail(const struct route *route, const char *url)
-{
-    size_t len = strlen(route->path);
-    if (strncmp(url, route->path, len) != 0)
-        return NULL;
-    const char *tail = url + len;
-    bool takes_tail = route->path[len - 1] == '/';
-    if (takes_tail)
-        return *tail && !strchr(tail, '/') ? tail : NULL;
-    return *tail ? NULL : tail;
-}
-
-static bool route_takes(const struct route *route, const char *method)
-{
-    return strcmp(route->method, method) == 0 ||
-           (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 && strcmp(route->method, MHD_HTTP_METHOD_GET) == 0);
-}
-
-/* Sets r->route, or makes the 404 or 405 and leaves it NULL. */
-static void find_route(struct http_request *r)
-{
-    char *allow = r->reply.allow;
-    size_t room = sizeof r->reply.allow;
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        const char *tail = route_tail(&routes[i], r->path);
-        if (!tail)
-            continue;
-        if (route_takes(&routes[i], r->method)) {
-            r->route = &routes[i];
-            r->tail = tail;
-            *allow = '\0';
-            return;
-        }
-        size_t used = strlen(allow);
-        bool is_get = strcmp(routes[i].method, MHD_HTTP_METHOD_GET) == 0;
-        snprintf(allow + used, room - used, "%s%s%s", used ? ", " : "", routes[i].method,
-                 is_get ? ", HEAD" : "");
-    }
-    bool is_path = *allow != '\0';
-    r->state = REQUEST_REFUSED;
-    http_reply_problem(&r->reply,
-                       &(struct problem){.code = is_path ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND,
-                                         .detail = is_path ? "this path takes another method: see Allow"
-                                                           : "there is nothing at this path",
-                                         .detail_is_constant = true});
-}
+#define CROWD          500  /* so many suspended, and resuming is held back */
+#define HOLD_NS        100  /* … by so much for each of them: some four times what the walk takes */
 
 /* ---- request objects ---- */
 
@@ -156,10 +34,13 @@ static struct http_request *request_take(struct http_context *c, struct MHD_Conn
     }
     /* All but the reply's memory and the body, which is written before it is read. */
     r->attempt = (struct order_attempt){.submission.mailbox = c->mailbox};
+    r->inquiry.mailbox = c->mailbox;
     r->context = c;
     r->connection = connection;
+    r->client = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     r->route = NULL;
     r->tail = r->request_id = NULL;
+    r->prefers_html = false;
     r->state = REQUEST_READING;
     r->next_unused = NULL;
     r->body_len = 0;
@@ -209,17 +90,18 @@ static enum MHD_Result send_reply(struct http_request *r)
     struct front_end *fe = r->context->front_end;
     if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
         r->reply.close = true;
-    if (r->request_id) {
-        char path[256], id[REQUEST_ID_MAX * 2];
-        log_info("http_request", "method=%s path=%s status=%u request_id=%s", r->method,
-                 log_quote(r->path, path, sizeof path), r->reply.status,
-                 log_quote(r->request_id, id, sizeof id));
+    http_clients_whole(&r->context->clients, r->client);
+    if (r->route && r->route->finish)
+        r->route->finish(r);
+    if (r->request_id && log_wants(LOG_LEVEL_DEBUG)) {
+        char path[256];
+        log_debug("http_request", "method=%s path=%s status=%u request_id=%s", r->method,
+                  log_quote(r->path, path, sizeof path), r->reply.status, r->request_id);
     }
     return http_reply_send(&r->reply, r->context->cache, r->request_id, r->connection) ? MHD_YES : MHD_NO;
 }
 
-/* Makes the refusal the answer: to be sent at once or at the end of the body. */
-static void refuse(struct http_request *r, enum problem_code code, const char *detail)
+void http_request_refuse(struct http_request *r, enum problem_code code, const char *detail)
 {
     struct front_end *fe = r->context->front_end;
     const struct problem p = {.code = code,
@@ -228,7 +110,7 @@ static void refuse(struct http_request *r, enum problem_code code, const char *d
                               .retry_after_s = code == PROBLEM_UNAVAILABLE ? front_end_retry_after_s(fe) : 0};
     r->state = REQUEST_REFUSED;
     r->reply.allow[0] = '\0';
-    if (r->route && r->route->answer == post_order) /* counted among the answers of POST /v1/orders */
+    if (r->route && r->route->takes_order) /* counted among the answers of POST /v1/orders */
         submit_order_refuse(fe, &p, &r->reply);
     else
         http_reply_problem(&r->reply, &p);
@@ -238,7 +120,7 @@ static void refuse(struct http_request *r, enum problem_code code, const char *d
 static void refuse_body(struct http_request *r)
 {
     if (r->attempt.early == VERDICT_ADMITTED) {
-        refuse(r, PROBLEM_TOO_LARGE, "a body may have 4096 bytes");
+        http_request_refuse(r, PROBLEM_TOO_LARGE, "a body may have 4096 bytes");
         return;
     }
     r->state = REQUEST_REFUSED;
@@ -253,7 +135,8 @@ static void shed(struct http_request *r)
     if (atomic_load_explicit(&fe->connections, memory_order_relaxed) <= fe->max_connections)
         return;
     metric_add(fe->metrics, METRIC_HTTP_SHED, 1);
-    refuse(r, PROBLEM_UNAVAILABLE, "this front end has too many connections; nothing was queued");
+    http_request_refuse(r, PROBLEM_UNAVAILABLE,
+                        "this front end has too many connections; nothing was queued");
     r->reply.close = true;
 }
 
@@ -264,43 +147,94 @@ static bool body_is_long(const struct http_request *r)
     return text && (number_parse(text, 0, INT64_MAX, &length) != 0 || length > ORDER_BODY_MAX);
 }
 
-struct framing { /* how the request says where its body ends */
-    int lengths, encodings;
-    bool is_chunked;
+struct heads { /* what is gathered in one pass over the headers */
+    int hosts, lengths, encodings;
+    bool is_chunked, is_malformed;
+    struct http_accept accept;
 };
 
-static enum MHD_Result note_framing(void *closure, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+/* "Transfer-Encoding : chunked" is another header to us than to a server that is generous with blanks. */
+static bool is_header_name(const char *name)
+{
+    return *name && name[strcspn(name, " \t\r\n\v\f\"(),/:;<=>?@[\\]{}\x7f")] == '\0';
+}
+
+/* Free of control characters, and ended by CR LF: the library takes a lone LF for the end of a line, and a
+ * lone CR for a part of it, and a server before us may see either differently. It puts NULs over what ended
+ * the line: two for CR LF. */
+static bool is_header_value(const char *value)
+{
+    const char *p = value;
+    for (; *p; p++)
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+            return false;
+    return p[1] == '\0';
+}
+
+static enum MHD_Result note_header(void *closure, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
 {
     (void)kind;
-    struct framing *f = closure;
-    if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0)
-        f->lengths++;
-    if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-        f->encodings++;
-        f->is_chunked = value && strcasecmp(value, "chunked") == 0;
+    struct heads *h = closure;
+    if (!is_header_name(name) || !value || !is_header_value(value)) {
+        h->is_malformed = true;
+        return MHD_NO;
+    }
+    switch (name[0] | 0x20) {
+    case 'c':
+        h->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+        break;
+    case 'h':
+        h->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+        break;
+    case 't':
+        if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+            h->encodings++;
+            h->is_chunked = strcasecmp(value, "chunked") == 0;
+        }
+        break;
+    case 'a':
+        if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0 && strcmp(value, "*/*") != 0)
+            http_accept_read(&h->accept, value);
+        break;
+    default:
+        break;
     }
     return MHD_YES;
 }
 
 /* A body whose end is said twice, or in a way that we do not speak: a proxy before us may see another end
  * than we do, and take for the next request what is a part of this one (or the other way round). */
-static bool framing_is_doubtful(const struct http_request *r)
+static bool framing_is_doubtful(const struct heads *h, bool is_old)
 {
-    struct framing f = {0};
-    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, note_framing, &f);
-    return f.lengths + f.encodings > 1 || (f.encodings > 0 && !f.is_chunked);
+    return h->lengths + h->encodings > 1 || (h->encodings > 0 && (!h->is_chunked || is_old));
+}
+
+/* What is wrong with the headers as such, or NULL. */
+static const char *fault_of(const struct heads *h, const char *version)
+{
+    bool is_old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0; /* had neither chunks nor, by need, a Host */
+    if (h->is_malformed)
+        return "a header has a name or value that none may have, or its line does not end with CR LF";
+    if (framing_is_doubtful(h, is_old))
+        return "one Content-Length, or Transfer-Encoding: chunked, must say where the body ends";
+    return h->hosts == 1 || (is_old && h->hosts == 0) ? NULL : "there must be one Host";
 }
 
 /* The headers are here. */
-static enum MHD_Result begin(struct http_request *r)
+static enum MHD_Result begin(struct http_request *r, const char *version)
 {
     metric_add(r->context->front_end->metrics, METRIC_HTTP_REQUESTS, 1);
     r->request_id = usable_request_id(header_of(r, "X-Request-Id"));
-    find_route(r);
-    if (framing_is_doubtful(r)) {
-        refuse(r, PROBLEM_MALFORMED,
-               "one Content-Length, or Transfer-Encoding: chunked, must say where the body ends");
+    r->began_ns = clock_mono_ns();
+    struct heads heads = {0};
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, note_header, &heads);
+    r->prefers_html = http_accept_prefers_html(&heads.accept);
+    http_route_find(r);
+    const char *fault = fault_of(&heads, version);
+    if (fault) {
+        http_request_refuse(r, PROBLEM_MALFORMED, fault);
+        r->reply.close = true; /* what follows may be anything */
         return send_reply(r);
     }
     shed(r);
@@ -330,6 +264,7 @@ static enum MHD_Result answer(struct http_request *r)
 {
     switch (r->state) {
     case REQUEST_READING:
+        http_clients_whole(&r->context->clients, r->client);
         r->route->answer(r);
         if (r->state != REQUEST_WAITING)
             break;
@@ -340,32 +275,15 @@ static enum MHD_Result answer(struct http_request *r)
     case REQUEST_JUDGED:
         submit_order_finish(r->context->front_end, &r->attempt, &r->reply);
         break;
+    case REQUEST_TOLD:
+        query_order_finish(r->context->front_end, &r->inquiry, &r->reply);
+        break;
     case REQUEST_REFUSED:
         break;
     case REQUEST_WAITING: /* not called while suspended */
         return MHD_YES;
     }
     return send_reply(r);
-}
-
-static bool begin_order(struct http_request *r)
-{
-    r->attempt.idempotency_key = header_of(r, "Idempotency-Key");
-    r->attempt.body_type = order_request_body_type(header_of(r, MHD_HTTP_HEADER_CONTENT_TYPE));
-    submit_order_begin(r->context->front_end, &r->attempt);
-    if (r->attempt.early == VERDICT_ADMITTED && r->attempt.body_type == BODY_UNSUPPORTED) {
-        refuse(r, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-               "an order is application/json, or a form as application/x-www-form-urlencoded");
-        return false;
-    }
-    return true;
-}
-
-static void post_order(struct http_request *r)
-{
-    struct slice body = {.data = r->body, .len = r->body_len};
-    if (submit_order(r->context->front_end, &r->attempt, body, &r->reply) == SUBMIT_WAITING)
-        r->state = REQUEST_WAITING;
 }
 
 /* ---- for the server ---- */
@@ -392,13 +310,12 @@ enum MHD_Result http_routes_handle(void *closure, struct MHD_Connection *connect
                                    const char *method, const char *version, const char *upload,
                                    size_t *upload_size, void **request)
 {
-    (void)version;
     struct http_request *r = *request;
     if (!r) {
         *request = r = request_take(closure, connection);
         r->method = method;
         r->path = url;
-        return begin(r);
+        return begin(r, version);
     }
     if (*upload_size == 0)
         return answer(r);
@@ -412,13 +329,14 @@ void http_routes_completed(void *closure, struct MHD_Connection *connection, voi
 {
     (void)closure;
     (void)connection;
-    (void)how;
     struct http_request *r = *request;
     if (!r)
         return;
     if (r->state == REQUEST_WAITING) /* its submission would be used after it is gone */
         log_panic("request_ended_while_suspended", "method=%s", r->method);
     *request = NULL;
+    if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        http_clients_rests(&r->context->clients, r->client, clock_mono_ns());
     request_put_back(r);
 }
 
@@ -427,14 +345,42 @@ static struct http_request *request_of(struct submission *s)
     return (struct http_request *)(void *)((char *)s - offsetof(struct http_request, attempt.submission));
 }
 
+static void resume(struct http_request *r, enum request_state state)
+{
+    r->state = state;
+    r->context->waiting--;
+    MHD_resume_connection(r->connection);
+}
+
 void http_routes_resume(struct http_context *c)
 {
     struct submission_list judged = mailbox_take(c->mailbox);
+    struct inquiry_list told;
     struct submission *s;
-    while ((s = submission_list_take(&judged)) != NULL) {
-        struct http_request *r = request_of(s);
-        r->state = REQUEST_JUDGED;
-        c->waiting--;
-        MHD_resume_connection(r->connection);
+    struct inquiry *q;
+    mailbox_take_inquiries(c->mailbox, &told);
+    while ((s = submission_list_take(&judged)) != NULL)
+        resume(request_of(s), REQUEST_JUDGED);
+    while ((q = STAILQ_FIRST(&told)) != NULL) {
+        STAILQ_REMOVE_HEAD(&told, in_mailbox);
+        resume((struct http_request *)(void *)((char *)q - offsetof(struct http_request, inquiry)),
+               REQUEST_TOLD);
     }
+    if (c->waiting > CROWD)
+        c->resume_ns = clock_mono_ns() + (int64_t)c->waiting * HOLD_NS;
+}
+
+bool http_routes_holds(const struct http_context *c, int64_t now_ns)
+{
+    return now_ns < c->resume_ns;
+}
+
+int64_t http_routes_sleep_ns(const struct http_context *c, int64_t now_ns, int64_t most_ns)
+{
+    int64_t until_ns = status_desk_next_ns(c->front_end->desk);
+    if (http_routes_holds(c, now_ns) && c->resume_ns < until_ns)
+        until_ns = c->resume_ns;
+    if (until_ns <= now_ns)
+        return 0;
+    return until_ns - now_ns < most_ns ? until_ns - now_ns : most_ns;
 }

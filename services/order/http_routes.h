@@ -1,6 +1,6 @@
 /*
- * Requests: from their headers to their answers. A table says which path and method is answered by whom; the
- * rest of the file reads bodies and keeps the order of things that libmicrohttpd wants:
+ * Requests: from their headers to their answers. A table (http_route_table.c) says which path and method is
+ * answered by whom; http_routes.c reads bodies and keeps the order of things that libmicrohttpd wants:
  *
  *  - An answer that is queued before the body was read closes the connection. So an early refusal is
  * remembered, the body read, and then it is answered. Only what must not be read on (too long, wrong type) is
@@ -16,6 +16,7 @@
 #include <microhttpd.h>
 
 #include "services/order/front_end.h"
+#include "services/order/http_clients.h"
 #include "services/order/http_reply.h"
 #include "services/order/mailbox.h"
 
@@ -25,10 +26,12 @@ struct http_context { /* of one HTTP thread; zeroed, then started */
     struct front_end *front_end;
     struct mailbox *mailbox; /* verdicts come back here */
     struct http_reply_cache *cache;
+    struct http_clients clients; /* the daemon's socket context is a struct http_client of these */
     struct http_request *unused; /* request objects to take again */
     int unused_count;
-    int active;  /* requests that have begun and are not completed */
-    int waiting; /* of these: suspended */
+    int active;        /* requests that have begun and are not completed */
+    int waiting;       /* of these: suspended */
+    int64_t resume_ns; /* the next ones are resumed then: see http_routes_holds */
 };
 
 int http_context_start(struct http_context *c, struct front_end *fe) MUST_USE; /* E_IO */
@@ -41,7 +44,17 @@ enum MHD_Result http_routes_handle(void *closure, struct MHD_Connection *connect
 void http_routes_completed(void *closure, struct MHD_Connection *connection, void **request,
                            enum MHD_RequestTerminationCode how);
 
-/* The mailbox is readable: resumes the requests whose verdicts came. Run the daemon afterwards. */
+/* The mailbox is readable: resumes the requests whose verdicts or answers came. Run the daemon afterwards. */
 void http_routes_resume(struct http_context *c);
+
+/*
+ * Is the mailbox to be left alone for now? The library walks over all suspended connections whenever one is
+ * resumed. With thousands of clients that wait for a decision this would be most of what a thread does; so
+ * the more are suspended, the longer verdicts gather before the next walk: with 5000, for half a millisecond.
+ */
+bool http_routes_holds(const struct http_context *c, int64_t now_ns);
+
+/* How long to sleep at most: until mail may be looked at again, or an inquiry's time is over. */
+int64_t http_routes_sleep_ns(const struct http_context *c, int64_t now_ns, int64_t most_ns);
 
 #endif

@@ -62,13 +62,21 @@ static void turn(struct http_thread *t)
         {.fd = mailbox_fd(t->context.mailbox), .events = POLLIN},
         {.fd = t->wake_fd, .events = POLLIN},
     };
-    poll(fds, sizeof fds / sizeof fds[0], turn_timeout_ms(t->daemon));
+    int64_t now_ns = clock_mono_ns();
+    if (http_routes_holds(&t->context, now_ns))
+        fds[1].fd = -1;
+    int64_t sleep_ns = http_routes_sleep_ns(&t->context, now_ns, turn_timeout_ms(t->daemon) * NS_PER_MS);
+    ppoll(fds, sizeof fds / sizeof fds[0], &(struct timespec){.tv_nsec = sleep_ns}, NULL); /* below a second */
+    status_desk_expire(t->server->front_end->desk, clock_mono_ns());
     if (fds[1].revents)
         http_routes_resume(&t->context);
     if (fds[2].revents) {
         eventfd_t ignored;
         eventfd_read(t->wake_fd, &ignored);
     }
+    int too_slow = http_clients_expire(&t->context.clients, clock_mono_ns());
+    if (too_slow > 0)
+        metric_add(t->server->front_end->metrics, METRIC_HTTP_TOO_SLOW, (uint64_t)too_slow);
     MHD_run(t->daemon);
     atomic_store_explicit(&t->turn_ns, clock_mono_ns(), memory_order_relaxed);
 }
@@ -123,14 +131,66 @@ static void *run(void *argument)
 
 /* ---- start ---- */
 
+struct peer {                  /* of one connection, from its accept to its close */
+    struct http_client client; /* first: this is what the socket context points to */
+    struct address_entry *address;
+};
+
+static enum MHD_Result accept_peer(void *closure, const struct sockaddr *address, socklen_t len)
+{
+    (void)len;
+    struct http_thread *t = closure;
+    struct front_end *fe = t->server->front_end;
+    if (address_limit_allows(fe->addresses, address))
+        return MHD_YES;
+    metric_add(fe->metrics, METRIC_HTTP_ADDRESS_FULL, 1);
+    return MHD_NO;
+}
+
+static void peer_came(struct http_thread *t, struct MHD_Connection *connection, void **socket_context)
+{
+    struct peer *p = xcalloc(1, sizeof *p);
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const struct sockaddr *address =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    p->address = address_limit_enter(t->server->front_end->addresses, address);
+    http_clients_open(&t->context.clients, &p->client, fd, clock_mono_ns());
+    *socket_context = p;
+}
+
+static void peer_left(struct http_thread *t, void **socket_context)
+{
+    struct peer *p = *socket_context;
+    http_clients_close(&t->context.clients, &p->client);
+    address_limit_leave(t->server->front_end->addresses, p->address);
+    free(p);
+    *socket_context = NULL;
+}
+
+/* The library calls this before it closes the socket, so the descriptor that a client has is never another's.
+ */
 static void connection_changed(void *closure, struct MHD_Connection *connection, void **socket_context,
                                enum MHD_ConnectionNotificationCode what)
 {
-    (void)connection;
-    (void)socket_context;
-    struct front_end *fe = closure;
-    atomic_fetch_add_explicit(&fe->connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1,
-                              memory_order_relaxed);
+    struct http_thread *t = closure;
+    bool is_new = what == MHD_CONNECTION_NOTIFY_STARTED;
+    atomic_fetch_add_explicit(&t->server->front_end->connections, is_new ? 1 : -1, memory_order_relaxed);
+    if (is_new)
+        peer_came(t, connection, socket_context);
+    else
+        peer_left(t, socket_context);
+}
+
+/* The library's log of addresses is its only call between a request's first line and the end of its headers.
+ */
+static void *first_line_is_here(void *closure, const char *uri, struct MHD_Connection *connection)
+{
+    (void)uri;
+    struct http_thread *t = closure;
+    struct http_client *client =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    http_clients_began(&t->context.clients, client, clock_mono_ns());
+    return NULL; /* the request object, which the handler makes */
 }
 
 static _Noreturn void library_panicked(void *closure, const char *file, unsigned line, const char *reason)
@@ -142,18 +202,19 @@ static _Noreturn void library_panicked(void *closure, const char *file, unsigned
 static struct MHD_Daemon *start_daemon(struct http_thread *t, const struct http_options *o)
 {
     unsigned limit = (unsigned)o->front_end->max_connections + LIMIT_SLACK;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_routes_handle,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, accept_peer, t, http_routes_handle,
                             &t->context, MHD_OPTION_LISTEN_SOCKET, t->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
                             limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory,
                             MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED,
                             http_routes_completed, &t->context, MHD_OPTION_NOTIFY_CONNECTION,
-                            connection_changed, o->front_end, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-                            MHD_OPTION_END);
+                            connection_changed, t, MHD_OPTION_URI_LOG_CALLBACK, first_line_is_here, t,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 static int start_thread(struct http_thread *t, const struct http_options *o, struct detail *why)
 {
     t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    t->context.clients.request_timeout_ns = o->request_timeout_s * NS_PER_S;
     if (t->wake_fd < 0 || http_context_start(&t->context, o->front_end) != 0) {
         detail_set(why, "no descriptors for an HTTP thread: %s", strerror(errno));
         return E_IO;

@@ -20,6 +20,7 @@ struct http_options {
     const char *listen; /* see http_listen.h */
     int threads;
     size_t connection_memory; /* bytes of each connection */
+    int request_timeout_s;    /* a request that is not complete after so long ends its connection */
     unsigned idle_timeout_s;  /* a connection without any activity is closed */
     struct front_end *front_end;
 };

@@ -25,7 +25,7 @@ struct batch {
     uint64_t tag;  /* of the latest copy, on the present connection; 0: not sent on it yet */
     int copies;    /* sent so far, on any connection */
     bool returned; /* the latest copy came back */
-    int64_t first_sent_ns;
+    int64_t first_sent_ns, last_sent_ns; /* the first copy, and the latest */
 };
 
 struct inflight {

@@ -9,8 +9,9 @@
 #include "common/base/alloc.h"
 
 struct mailbox {
-    pthread_mutex_t lock; /* over list */
+    pthread_mutex_t lock; /* over both lists */
     struct submission_list list;
+    struct inquiry_list inquiries;
     int fd;
 };
 
@@ -21,6 +22,7 @@ int mailbox_new(struct mailbox **out)
         return E_IO;
     struct mailbox *m = xcalloc(1, sizeof *m);
     pthread_mutex_init(&m->lock, NULL);
+    STAILQ_INIT(&m->inquiries);
     m->fd = fd;
     *out = m;
     return 0;
@@ -61,4 +63,22 @@ struct submission_list mailbox_take(struct mailbox *m)
     m->list = (struct submission_list){0};
     pthread_mutex_unlock(&m->lock);
     return taken;
+}
+
+void mailbox_post_inquiry(struct mailbox *m, struct inquiry *q)
+{
+    pthread_mutex_lock(&m->lock);
+    bool was_empty = STAILQ_EMPTY(&m->inquiries);
+    STAILQ_INSERT_TAIL(&m->inquiries, q, in_mailbox);
+    pthread_mutex_unlock(&m->lock);
+    if (was_empty)
+        eventfd_write(m->fd, 1);
+}
+
+void mailbox_take_inquiries(struct mailbox *m, struct inquiry_list *taken)
+{
+    STAILQ_INIT(taken);
+    pthread_mutex_lock(&m->lock);
+    STAILQ_CONCAT(taken, &m->inquiries);
+    pthread_mutex_unlock(&m->lock);
 }

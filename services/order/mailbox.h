@@ -1,11 +1,12 @@
 /*
- * Verdicts on their way back to one HTTP thread: a list under a lock and an eventfd that wakes the thread
- * once for many.
+ * Verdicts and answered inquiries on their way back to one HTTP thread: two lists under a lock and an eventfd
+ * that wakes the thread once for many.
  */
 #ifndef SECKILL_ORDER_MAILBOX_H
 #define SECKILL_ORDER_MAILBOX_H
 
 #include "common/base/error.h"
+#include "services/order/inquiry.h"
 #include "services/order/submission.h"
 
 struct mailbox;
@@ -17,7 +18,11 @@ int mailbox_fd(const struct mailbox *m);        /* readable while something may 
 /* Any thread: appends the whole list, which is empty afterwards. */
 void mailbox_post(struct mailbox *m, struct submission_list *list);
 
-/* The owning thread: takes all and clears the descriptor. Never waits. */
+void mailbox_post_inquiry(struct mailbox *m, struct inquiry *q); /* any thread */
+
+/* The owning thread: takes all submissions and clears the descriptor; then all inquiries are to be taken.
+ * Never waits. */
 struct submission_list mailbox_take(struct mailbox *m);
+void mailbox_take_inquiries(struct mailbox *m, struct inquiry_list *taken); /* initialises *taken */
 
 #endif

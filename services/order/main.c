@@ -118,6 +118,15 @@ static int64_t raise_descriptor_limit(int64_t connections)
     return enough;
 }
 
+static void take_thresholds(struct front_end *fe, const struct settings *settings)
+{
+    atomic_store(&fe->max_rate, settings->admission.max_rate);
+    atomic_store(&fe->user_rate, settings->admission.user_rate);
+    atomic_store(&fe->user_burst, settings->admission.user_burst);
+    atomic_store(&fe->max_pending, settings->admission.max_pending);
+    atomic_store(&fe->log_orders, settings->log.orders);
+}
+
 /* What the threads share, and the broker thread. */
 static void start_front_end(struct service *s)
 {
@@ -125,17 +134,26 @@ static void start_front_end(struct service *s)
     struct detail why;
     fe->shards = (int)s->settings.topology.shards;
     fe->max_connections = raise_descriptor_limit(s->settings.http.connections);
-    fe->max_pending = s->settings.admission.max_pending;
+    fe->users = user_rates_new(NULL);
+    take_thresholds(fe, &s->settings);
+    fe->addresses = address_limit_new(s->settings.http.connections_per_address);
+    fe->pages.order = s->settings.http.order_page;
+    fe->pages.busy = s->settings.http.busy_page;
+    fe->pages.sold_out = s->settings.http.sold_out_page;
     fe->metrics = &s->metrics;
     fe->id_key = s->id_key;
     fe->pending = pending_new(s->settings.order.keep_decided);
     fe->catalogue = catalogue_new(fe->shards);
+    if (status_desk_new(&fe->desk, fe->pending, fe->shards) != 0)
+        log_fatal(EXIT_FAILED, "no_status_desk", "reason=\"%s\"", strerror(errno));
     const struct publisher_options options = {
         .settings = &s->settings,
         .addresses = &s->addresses,
         .pending = fe->pending,
         .catalogue = fe->catalogue,
+        .desk = fe->desk,
         .metrics = fe->metrics,
+        .log_orders = &fe->log_orders,
         .producer = s->producer,
     };
     if (publisher_start(&fe->publisher, &options, &why) != 0)
@@ -159,6 +177,7 @@ static void start(struct service *s)
         .listen = s->settings.http.listen,
         .threads = (int)s->settings.http.threads,
         .connection_memory = (size_t)s->settings.http.connection_memory,
+        .request_timeout_s = (int)s->settings.http.request_timeout_s,
         .idle_timeout_s = (unsigned)s->settings.http.idle_timeout_s,
         .front_end = &s->front_end,
     };
@@ -182,8 +201,10 @@ static void reload(struct service *s)
         log_error("reload_failed", "reason=\"%s\"", why.text);
     } else {
         log_set_level((enum log_level)fresh.log.level);
-        atomic_store(&s->front_end.max_pending, fresh.admission.max_pending);
-        log_info("reloaded", "max_pending=%lld", (long long)fresh.admission.max_pending);
+        take_thresholds(&s->front_end, &fresh);
+        log_info("reloaded", "max_rate=%lld user_rate=%lld user_burst=%lld max_pending=%lld",
+                 (long long)fresh.admission.max_rate, (long long)fresh.admission.user_rate,
+                 (long long)fresh.admission.user_burst, (long long)fresh.admission.max_pending);
     }
     notify_ready();
 }
@@ -241,6 +262,7 @@ static void stop(struct service *s)
     notify_stopping();
     log_info("draining", "connections=%lld", (long long)atomic_load(&fe->connections));
     atomic_store(&fe->draining, true);
+    status_desk_close(fe->desk);
     http_server_quiesce(s->http);
     publisher_stop(fe->publisher);
     http_server_stop(s->http, STOP_GRACE_MS);
@@ -248,8 +270,11 @@ static void stop(struct service *s)
 
     http_server_free(s->http);
     publisher_free(fe->publisher);
+    status_desk_free(fe->desk);
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);
+    address_limit_free(fe->addresses);
+    user_rates_free(fe->users);
     order_id_key_free(s->id_key);
     broker_addresses_free(&s->addresses);
     config_free(s->config);

@@ -9,6 +9,8 @@
 #define ANSWERS      "seckill_order_answers_total"
 #define ANSWERS_HELP "Answers of POST /v1/orders, by code"
 #define BATCHES      "seckill_order_batches_total"
+#define LIMITED      "seckill_order_rate_limited_total"
+#define LIMITED_HELP "Answers rate_limited of POST /v1/orders, by whose rate it was"
 #define BATCHES_HELP "Messages of orders sent to the broker, by what became of them"
 
 static const struct {
@@ -26,9 +28,12 @@ static const struct {
     [METRIC_SALE_ENDED] = {ANSWERS, "code=\"sale_ended\"", ANSWERS_HELP},
     [METRIC_SALE_PAUSED] = {ANSWERS, "code=\"sale_paused\"", ANSWERS_HELP},
     [METRIC_SOLD_OUT] = {ANSWERS, "code=\"sold_out\"", ANSWERS_HELP},
+    [METRIC_RATE_LIMITED] = {ANSWERS, "code=\"rate_limited\"", ANSWERS_HELP},
     [METRIC_OVERLOADED] = {ANSWERS, "code=\"overloaded\"", ANSWERS_HELP},
     [METRIC_UNAVAILABLE] = {ANSWERS, "code=\"unavailable\"", ANSWERS_HELP},
     [METRIC_OUTCOME_UNKNOWN] = {ANSWERS, "code=\"outcome_unknown\"", ANSWERS_HELP},
+    [METRIC_LIMITED_FRONT_END] = {LIMITED, "threshold=\"front_end\"", LIMITED_HELP},
+    [METRIC_LIMITED_USER] = {LIMITED, "threshold=\"user\"", LIMITED_HELP},
     [METRIC_BATCHES_PUBLISHED] = {BATCHES, "outcome=\"published\"", BATCHES_HELP},
     [METRIC_BATCHES_CONFIRMED] = {BATCHES, "outcome=\"confirmed\"", BATCHES_HELP},
     [METRIC_BATCHES_NACKED] = {BATCHES, "outcome=\"nacked\"", BATCHES_HELP},
@@ -42,10 +47,17 @@ static const struct {
     [METRIC_BROKER_LOSSES] = {"seckill_order_broker_losses_total", "", "Times the broker was lost"},
     [METRIC_DECISIONS] = {"seckill_order_decisions_total", "", "Decisions that came back from inventory"},
     [METRIC_SNAPSHOTS] = {"seckill_order_snapshots_total", "", "Catalogue snapshots that came in"},
+    [METRIC_STATUS_QUESTIONS] = {"seckill_order_status_questions_total", "",
+                                 "Questions to inventory about orders, each for many ids"},
+    [METRIC_STATUS_IDS] = {"seckill_order_status_ids_total", "", "Ids in these questions"},
     [METRIC_RPC_LATE] = {"seckill_order_rpc_late_total", "", "Answers that nobody waited for any more"},
     [METRIC_HTTP_REQUESTS] = {"seckill_order_http_requests_total", "", "HTTP requests of any kind"},
     [METRIC_HTTP_SHED] = {"seckill_order_http_shed_total", "",
                           "Requests refused because of too many connections"},
+    [METRIC_HTTP_ADDRESS_FULL] = {"seckill_order_http_address_full_total", "",
+                                  "Connections not taken because their address has enough"},
+    [METRIC_HTTP_TOO_SLOW] = {"seckill_order_http_too_slow_total", "",
+                              "Connections shut down because a request was not complete in time"},
 };
 
 static void print_sample(struct buffer *out, const char *type, const char *name, const char *help,
@@ -71,6 +83,62 @@ void metrics_gauge(struct buffer *out, const char *name, const char *help, const
     buffer_printf(out, " %.10g\n", value);
 }
 
+/* ---- histograms ---- */
+
+#define ANSWER      "seckill_order_answer_seconds"
+#define ANSWER_HELP "From the headers of POST /v1/orders to its answer, by outcome"
+
+/* Upper bounds, ascending, ended by 0. */
+static const uint64_t times_us[HISTOGRAM_BOUNDS] = {
+    100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000};
+static const uint64_t batch_sizes[HISTOGRAM_BOUNDS] = {1, 2, 5, 10, 20, 50, 100, 200, 500};
+
+static const struct {
+    const char *name, *labels, *help;
+    const uint64_t *bounds;
+    double unit; /* of a value, in the unit that is printed */
+} histograms[HISTOGRAM_COUNT] = {
+    [HISTOGRAM_ANSWER_ACCEPTED] = {ANSWER, "outcome=\"accepted\"", ANSWER_HELP, times_us, 1e-6},
+    [HISTOGRAM_ANSWER_REFUSED] = {ANSWER, "outcome=\"refused\"", NULL, times_us, 1e-6},
+    [HISTOGRAM_ANSWER_UNKNOWN] = {ANSWER, "outcome=\"unknown\"", NULL, times_us, 1e-6},
+    [HISTOGRAM_CONFIRM] = {"seckill_order_confirm_seconds", "",
+                           "From the first publish of a batch to its confirm", times_us, 1e-6},
+    [HISTOGRAM_BATCH] = {"seckill_order_batch_orders", "", "Orders in a published batch", batch_sizes, 1},
+};
+
+void histogram_add(struct metrics *m, enum histogram which, uint64_t value)
+{
+    const uint64_t *bounds = histograms[which].bounds;
+    int i = 0;
+    while (i < HISTOGRAM_BOUNDS && bounds[i] != 0 && value > bounds[i])
+        i++;
+    if (i < HISTOGRAM_BOUNDS && bounds[i] == 0)
+        i = HISTOGRAM_BOUNDS;
+    atomic_fetch_add_explicit(&m->histograms[which].count[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->histograms[which].sum, value, memory_order_relaxed);
+}
+
+/* The count is what the buckets add up to at this moment, so that the last bucket and it agree. */
+static void print_histogram(const struct metrics *m, int which, struct buffer *out)
+{
+    const char *name = histograms[which].name, *labels = histograms[which].labels;
+    const char *comma = *labels ? "," : "";
+    uint64_t total = 0;
+    if (histograms[which].help)
+        buffer_printf(out, "# HELP %s %s.\n# TYPE %s histogram\n", name, histograms[which].help, name);
+    for (int i = 0; i < HISTOGRAM_BOUNDS && histograms[which].bounds[i] != 0; i++) {
+        total += atomic_load_explicit(&m->histograms[which].count[i], memory_order_relaxed);
+        buffer_printf(out, "%s_bucket{%s%sle=\"%.10g\"} %" PRIu64 "\n", name, labels, comma,
+                      (double)histograms[which].bounds[i] * histograms[which].unit, total);
+    }
+    total += atomic_load_explicit(&m->histograms[which].count[HISTOGRAM_BOUNDS], memory_order_relaxed);
+    buffer_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma, total);
+    double sum = (double)atomic_load_explicit(&m->histograms[which].sum, memory_order_relaxed);
+    const char *open = *labels ? "{" : "", *close = *labels ? "}" : "";
+    buffer_printf(out, "%s_sum%s%s%s %.10g\n%s_count%s%s%s %" PRIu64 "\n", name, open, labels, close,
+                  sum * histograms[which].unit, name, open, labels, close, total);
+}
+
 void metrics_print(const struct metrics *m, struct buffer *out)
 {
     const char *family = "";
@@ -80,4 +148,6 @@ void metrics_print(const struct metrics *m, struct buffer *out)
         metrics_counter(out, family, is_first ? counters[i].help : NULL, counters[i].labels,
                         atomic_load_explicit(&m->value[i], memory_order_relaxed));
     }
+    for (int i = 0; i < HISTOGRAM_COUNT; i++)
+        print_histogram(m, i, out);
 }

@@ -22,9 +22,13 @@ enum metric {
     METRIC_SALE_ENDED,       /* 409 */
     METRIC_SALE_PAUSED,      /* 409 */
     METRIC_SOLD_OUT,         /* 409 */
+    METRIC_RATE_LIMITED,     /* 429 */
     METRIC_OVERLOADED,       /* 429 */
     METRIC_UNAVAILABLE,      /* 503 */
     METRIC_OUTCOME_UNKNOWN,  /* 504 */
+    /* Whose threshold it was: the two add up to METRIC_RATE_LIMITED */
+    METRIC_LIMITED_FRONT_END,
+    METRIC_LIMITED_USER,
     /* The broker thread */
     METRIC_BATCHES_PUBLISHED, /* messages, second copies included */
     METRIC_BATCHES_CONFIRMED,
@@ -37,15 +41,36 @@ enum metric {
     METRIC_BROKER_LOSSES,
     METRIC_DECISIONS, /* lines that came back */
     METRIC_SNAPSHOTS,
-    METRIC_RPC_LATE, /* answers that nobody waited for any more */
+    METRIC_STATUS_QUESTIONS, /* messages to inventory about orders */
+    METRIC_STATUS_IDS,       /* orders in them */
+    METRIC_RPC_LATE,         /* answers that nobody waited for any more */
     /* HTTP */
     METRIC_HTTP_REQUESTS,
-    METRIC_HTTP_SHED, /* refused because of too many connections */
+    METRIC_HTTP_SHED,         /* refused because of too many connections */
+    METRIC_HTTP_ADDRESS_FULL, /* connections not taken: their address has enough */
+    METRIC_HTTP_TOO_SLOW,     /* connections shut down: a request that was not complete in time */
     METRIC_COUNT
 };
 
+enum histogram {
+    /* From the request's headers to its answer, of POST /v1/orders, in microseconds */
+    HISTOGRAM_ANSWER_ACCEPTED, /* 202 */
+    HISTOGRAM_ANSWER_REFUSED,  /* every other answer but … */
+    HISTOGRAM_ANSWER_UNKNOWN,  /* 504 */
+    HISTOGRAM_CONFIRM,         /* from a batch's publish to its confirm, in microseconds */
+    HISTOGRAM_BATCH,           /* orders in a published batch */
+    HISTOGRAM_COUNT
+};
+
+#define HISTOGRAM_BOUNDS 16 /* upper bounds at most; beyond the last one is +Inf */
+
 struct metrics {
     _Atomic uint64_t value[METRIC_COUNT];
+    struct {
+        _Atomic uint64_t count[HISTOGRAM_BOUNDS + 1], sum; /* count: of each bucket alone */
+    } histograms[HISTOGRAM_COUNT];
+    _Atomic int64_t
+        clock_ahead_ms; /* of inventory's clock, by the latest snapshot; its way is a part of it */
 };
 
 static inline void metric_add(struct metrics *m, enum metric which, uint64_t n)
@@ -53,7 +78,10 @@ static inline void metric_add(struct metrics *m, enum metric which, uint64_t n)
     atomic_fetch_add_explicit(&m->value[which], n, memory_order_relaxed);
 }
 
-/* Appends the counters in Prometheus text format 0.0.4. */
+/* Two relaxed additions and a short search. Any thread. */
+void histogram_add(struct metrics *m, enum histogram which, uint64_t value);
+
+/* Appends the counters and histograms in Prometheus text format 0.0.4. */
 void metrics_print(const struct metrics *m, struct buffer *out);
 
 /* What is kept elsewhere is appended by the caller. help NULL: one more sample of the family before it.

@@ -23,11 +23,12 @@
 #include "common/broker/publish.h"
 #include "common/pipeline/ledger.h"
 #include "common/pipeline/names.h"
+#include "services/order/ask_status.h"
 #include "services/order/broker_session.h"
 #include "services/order/coalescer.h"
 #include "services/order/inflight.h"
-#include "services/order/lost_decisions.h"
 #include "services/order/mailbox.h"
+#include "services/order/order_log.h"
 
 #define BATCH_MAX_BYTES   (120 * 1024) /* one frame of the body (131072 - 8) holds it */
 #define RECONNECT_NS      (NS_PER_S / 2)
@@ -41,6 +42,7 @@ static const char refused_lost[] = "the connection to the message broker was los
 static const char refused_blocked[] = "the message broker accepts no messages at the moment";
 static const char refused_nack[] = "the message broker refused the order: its queue is full";
 static const char refused_returned[] = "the message broker has no queue for the order";
+static const char refused_ledger[] = "this front end cannot note orders on its disk";
 static const char refused_waited[] = "the order could not be sent to the message broker in time";
 
 struct publisher {
@@ -67,10 +69,16 @@ struct publisher {
     char last_failure[320]; /* logged once, not every half second */
     struct inflight inflight;
     int64_t next_seq;
-    struct lost_decisions lost;
-    bool ledger_failed;
+    struct ask_status asker;
+    bool ledger_failed; /* no orders are taken: what is queued now could not be answered with 202 */
+    int64_t ledger_probe_ns;
     int64_t clock_warned_ns;
 };
+
+static bool logs_orders(const struct publisher *p)
+{
+    return atomic_load_explicit(p->options.log_orders, memory_order_relaxed);
+}
 
 /* ---- verdicts ---- */
 
@@ -83,6 +91,8 @@ static void deliver_verdicts(struct publisher *p, struct submission_list *list, 
         s->verdict = verdict;
         s->why = why;
     }
+    if (logs_orders(p))
+        order_log_verdict(list);
     pending_settle(p->options.pending, list);
     while (list->head) {
         struct mailbox *mailbox = list->head->mailbox;
@@ -94,16 +104,21 @@ static void deliver_verdicts(struct publisher *p, struct submission_list *list, 
     }
 }
 
+static void refuse_waiting(struct publisher *p, const char *why);
+
 /* The ledger knows of a batch before any of its orders is answered 202. */
 static enum submit_verdict note_in_ledger(struct publisher *p, const struct batch *b)
 {
-    if (ledger_append(p->ledger, b->seq, b->orders.count) == 0) {
-        p->ledger_failed = false;
+    if (ledger_append(p->ledger, b->seq, b->orders.count) == 0)
         return SUBMIT_ACCEPTED;
-    }
     if (!p->ledger_failed)
         log_error("ledger_write_failed", "seq=%" PRId64 " orders=%d answer=504", b->seq, b->orders.count);
+    /* A 504 that is repeated without a key is a second order: so no more of them than were under way. */
     p->ledger_failed = true;
+    if (atomic_load(&p->state) == BROKER_USABLE)
+        atomic_store(&p->state, BROKER_UNREACHABLE);
+    coalescer_close(p->coalescer);
+    refuse_waiting(p, refused_ledger);
     return SUBMIT_UNKNOWN; /* it is queued, but we may not claim what we could not note */
 }
 
@@ -115,7 +130,9 @@ static void end_batch(struct publisher *p, struct batch *b, enum submit_verdict 
         verdict = note_in_ledger(p, b);
         metric_add(m, METRIC_BATCHES_CONFIRMED, 1);
         metric_add(m, METRIC_ORDERS_CONFIRMED, (uint64_t)b->orders.count);
-        metric_add(m, METRIC_CONFIRM_WAIT_US, (uint64_t)(clock_mono_ns() - b->first_sent_ns) / 1000);
+        uint64_t waited_us = (uint64_t)(clock_mono_ns() - b->first_sent_ns) / 1000;
+        metric_add(m, METRIC_CONFIRM_WAIT_US, waited_us);
+        histogram_add(m, HISTOGRAM_CONFIRM, waited_us);
     } else if (verdict == SUBMIT_REFUSED) {
         why = b->returned ? refused_returned : refused_nack;
         metric_add(m, b->returned ? METRIC_BATCHES_RETURNED : METRIC_BATCHES_NACKED, 1);
@@ -161,10 +178,26 @@ void publisher_watchdog(struct publisher *p, int64_t now_ns)
 /* Whichever way this and publisher_stop() fall together, the coalescer is closed in the end. */
 static void take_orders(struct publisher *p)
 {
+    if (p->ledger_failed)
+        return;
     atomic_store(&p->state, BROKER_USABLE);
     coalescer_open(p->coalescer);
     if (atomic_load(&p->stopping))
         coalescer_close(p->coalescer);
+}
+
+/* The disk may have room again. */
+static void try_ledger(struct publisher *p, int64_t now_ns)
+{
+    if (!p->ledger_failed || now_ns < p->ledger_probe_ns)
+        return;
+    p->ledger_probe_ns = now_ns + RECONNECT_NS;
+    if (ledger_probe(p->ledger) != 0)
+        return;
+    p->ledger_failed = false;
+    log_info("ledger_written_again", "connected=%d", p->connected);
+    if (p->connected && !broker_connection_blocked(p->session.publish))
+        take_orders(p);
 }
 
 static void lose_session(struct publisher *p, const char *reason)
@@ -182,7 +215,8 @@ static void lose_session(struct publisher *p, const char *reason)
     atomic_store(&p->next_attempt_ns, short_lived ? now_ns + RECONNECT_NS : now_ns);
     coalescer_close(p->coalescer);
     refuse_waiting(p, refused_lost);
-    rpc_client_lost(p->lost.rpc);
+    status_desk_cannot_ask(p->options.desk);
+    rpc_client_lost(p->asker.rpc);
     broker_session_close(&p->session, false);
     inflight_forget_tags(&p->inflight);
 }
@@ -216,8 +250,9 @@ static int send_batch(struct publisher *p, struct batch *b)
     };
     b->copies++; /* before the call: from here on a byte of it may have left */
     b->returned = false;
+    b->last_sent_ns = clock_mono_ns();
     if (b->first_sent_ns == 0)
-        b->first_sent_ns = clock_mono_ns();
+        b->first_sent_ns = b->last_sent_ns;
     metric_add(p->options.metrics, METRIC_BATCHES_PUBLISHED, 1);
     busy_begin(p);
     int error = broker_publish(p->session.publish, &message, &b->tag);
@@ -250,7 +285,7 @@ static void connect_session(struct publisher *p)
     p->connected_ns = clock_mono_ns();
     p->last_failure[0] = '\0';
     metric_add(p->options.metrics, METRIC_BROKER_CONNECTS, 1);
-    rpc_client_connected(p->lost.rpc, p->session.publish, p->session.reply_queue);
+    rpc_client_connected(p->asker.rpc, p->session.publish, p->session.reply_queue);
     log_info("broker_connected", "address=%s:%d again=%d", a->host, a->port, p->inflight.count);
     for (struct batch *b = p->inflight.head; b; b = b->next)
         if (send_batch(p, b)) {
@@ -273,7 +308,7 @@ static void on_confirmed(void *context, uint64_t tag, bool multiple, bool ack)
 static void on_returned(void *context, const struct broker_returned *r)
 {
     struct publisher *p = context;
-    if (rpc_client_returned(p->lost.rpc, r))
+    if (rpc_client_returned(p->asker.rpc, r))
         return;
     const struct broker_header *seq = broker_header_find(&r->properties, HEADER_SEQ);
     struct batch *b = seq ? inflight_find(&p->inflight, seq->number) : NULL;
@@ -294,6 +329,7 @@ static void on_blocked(void *context, bool blocked, struct slice reason)
         atomic_store(&p->next_attempt_ns, clock_mono_ns() + RECONNECT_NS);
         coalescer_close(p->coalescer);
         refuse_waiting(p, refused_blocked);
+        status_desk_cannot_ask(p->options.desk);
     } else {
         take_orders(p);
     }
@@ -311,13 +347,15 @@ static void take_decisions(struct publisher *p, struct slice body)
             log_warn("decision_unreadable", "reason=\"%s\"", why.text);
             continue;
         }
+        if (logs_orders(p))
+            order_log_decided(&decisions[count]);
         total++;
         if (++count == DECISIONS_AT_ONCE) {
-            pending_decide(p->options.pending, decisions, count);
+            ask_status_decided(&p->asker, decisions, count);
             count = 0;
         }
     }
-    pending_decide(p->options.pending, decisions, count);
+    ask_status_decided(&p->asker, decisions, count);
     metric_add(p->options.metrics, METRIC_DECISIONS, total);
 }
 
@@ -326,6 +364,8 @@ static void take_decisions(struct publisher *p, struct slice body)
 static void compare_clocks(struct publisher *p, int64_t theirs_ms)
 {
     int64_t ahead_ms = clock_wall_ms() - theirs_ms, now_ns = clock_mono_ns();
+    rpc_client_servers_clock(p->asker.rpc, -ahead_ms);
+    atomic_store_explicit(&p->options.metrics->clock_ahead_ms, ahead_ms, memory_order_relaxed);
     bool off = ahead_ms > CLOCK_WARN_MS || ahead_ms < -CLOCK_WARN_MS;
     if (!off || (p->clock_warned_ns && now_ns - p->clock_warned_ns < CLOCK_WARN_NS))
         return;
@@ -343,6 +383,7 @@ static void take_snapshot(struct publisher *p, struct slice body)
     }
     compare_clocks(p, snapshot.at_ms);
     catalogue_update(p->options.catalogue, &snapshot, clock_mono_ns());
+    status_desk_heard_of(p->options.desk, snapshot.shard);
     snapshot_free(&snapshot);
     metric_add(p->options.metrics, METRIC_SNAPSHOTS, 1);
 }
@@ -352,7 +393,7 @@ static void on_delivery(void *context, const struct broker_delivery *d)
     struct publisher *p = context;
     if (slice_is(d->consumer, CONSUMER_STOCK))
         take_snapshot(p, d->body);
-    else if (!rpc_client_delivery(p->lost.rpc, d))
+    else if (!rpc_client_delivery(p->asker.rpc, d))
         take_decisions(p, d->body);
 }
 
@@ -385,15 +426,17 @@ static void pump(struct publisher *p)
 static void expire(struct publisher *p, int64_t now_ns)
 {
     int64_t before_ns = now_ns - p->options.settings->publisher.confirm_timeout_ms * NS_PER_MS;
-    int timed_out = 0;
-    for (struct batch *b; (b = inflight_take_older(&p->inflight, before_ns)); timed_out++) {
+    bool hangs = false;
+    for (struct batch *b; (b = inflight_take_older(&p->inflight, before_ns));) {
+        /* Sent again a moment ago, it says nothing about this connection. */
+        hangs |= b->last_sent_ns <= before_ns;
         log_error("confirm_timeout", "seq=%" PRId64 " orders=%d copies=%d", b->seq, b->orders.count,
                   b->copies);
         metric_add(p->options.metrics, METRIC_BATCHES_TIMED_OUT, 1);
         end_batch(p, b, SUBMIT_UNKNOWN);
     }
     /* Under an alarm the broker is alive and says so; the same connection goes on when the alarm is over. */
-    if (timed_out > 0 && atomic_load(&p->state) != BROKER_BLOCKED)
+    if (hangs && atomic_load(&p->state) != BROKER_BLOCKED)
         lose_session(p, "a confirm did not come in time");
     struct submission_list old = coalescer_take_older(p->coalescer, before_ns);
     deliver_verdicts(p, &old, SUBMIT_REFUSED, refused_waited);
@@ -414,6 +457,9 @@ static void publish_gathered(struct publisher *p)
         }
         b->seq = p->next_seq++;
         inflight_add(&p->inflight, b);
+        histogram_add(p->options.metrics, HISTOGRAM_BATCH, (uint64_t)b->orders.count);
+        if (logs_orders(p))
+            order_log_submitted(&b->orders, b->seq);
         if (send_batch(p, b))
             lose_session(p, "publishing failed");
     }
@@ -435,28 +481,32 @@ static int sleep_ms(struct publisher *p, int64_t now_ns)
 
 static void wait_for_work(struct publisher *p)
 {
-    struct pollfd fds[4] = {
-        {.fd = p->stop_fd, .events = POLLIN},
-        {.fd = coalescer_fd(p->coalescer), .events = POLLIN},
-        {.fd = -1, .events = POLLIN},
+    struct pollfd fds[5] = {
+        {.fd = p->stop_fd, .events = POLLIN}, {.fd = coalescer_fd(p->coalescer), .events = POLLIN},
+        {.fd = -1, .events = POLLIN},         {.fd = -1, .events = POLLIN},
         {.fd = -1, .events = POLLIN},
     };
-    /* While the window is full, more orders are no reason to wake up: the confirm is. */
-    if (!p->connected || p->inflight.count >= p->options.settings->publisher.window)
+    /* While the window is full, more orders are no reason to wake up: the confirm is. Nor while none may be
+     * published: what woke us last may still be in the descriptor, which only the taking of orders clears. */
+    if (atomic_load(&p->state) != BROKER_USABLE || p->inflight.count >= p->options.settings->publisher.window)
         fds[1].fd = -1;
     if (p->connected) {
         fds[2].fd = broker_connection_fd(p->session.publish);
         fds[3].fd = broker_connection_fd(p->session.consume);
     }
+    if (p->connected && atomic_load(&p->state) == BROKER_USABLE)
+        fds[4].fd = status_desk_fd(p->options.desk);
     if (atomic_load(&p->stopping))
         fds[0].fd = -1;
-    poll(fds, 4, sleep_ms(p, clock_mono_ns()));
+    poll(fds, sizeof fds / sizeof fds[0], sleep_ms(p, clock_mono_ns()));
 }
 
 static bool is_finished(struct publisher *p)
 {
     if (!atomic_load(&p->stopping))
         return false;
+    /* publisher_stop may not have come to it yet, and nothing may be added after the count. */
+    coalescer_close(p->coalescer);
     if (!p->connected)
         refuse_waiting(p, refused_lost);
     return p->inflight.count == 0 && coalescer_count(p->coalescer) == 0;
@@ -473,16 +523,17 @@ static void *broker_thread(void *context)
         if (p->connected)
             pump(p);
         expire(p, clock_mono_ns());
+        try_ledger(p, now_ns);
         publish_gathered(p);
-        rpc_client_expire(p->lost.rpc, now_ns);
-        atomic_store_explicit(&p->options.metrics->value[METRIC_RPC_LATE], rpc_client_late(p->lost.rpc),
+        rpc_client_expire(p->asker.rpc, now_ns);
+        atomic_store_explicit(&p->options.metrics->value[METRIC_RPC_LATE], rpc_client_late(p->asker.rpc),
                               memory_order_relaxed);
-        if (p->connected && atomic_load(&p->state) == BROKER_USABLE && lost_decisions_ask(&p->lost, now_ns))
+        if (p->connected && atomic_load(&p->state) == BROKER_USABLE && ask_status(&p->asker, now_ns))
             lose_session(p, "publishing a question failed");
         wait_for_work(p);
     }
     if (p->connected) {
-        rpc_client_lost(p->lost.rpc);
+        rpc_client_lost(p->asker.rpc);
         broker_session_close(&p->session, true);
         p->connected = false;
     }
@@ -500,9 +551,11 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
     atomic_store(&p->state, BROKER_UNREACHABLE);
     atomic_store(&p->turn_ns, clock_mono_ns());
     pthread_mutex_init(&p->busy_lock, NULL);
-    p->lost = (struct lost_decisions){
+    p->asker = (struct ask_status){
         .rpc = rpc_client_new(),
         .pending = options->pending,
+        .desk = options->desk,
+        .metrics = options->metrics,
         .shards = (int)options->settings->topology.shards,
     };
     p->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -569,7 +622,7 @@ void publisher_free(struct publisher *p)
 {
     if (!p)
         return;
-    rpc_client_free(p->lost.rpc);
+    rpc_client_free(p->asker.rpc);
     ledger_close(p->ledger);
     coalescer_free(p->coalescer);
     if (p->stop_fd >= 0)

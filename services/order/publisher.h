@@ -11,6 +11,7 @@
  *  - A batch whose connection breaks is published again under the same ids, number and count when there is a
  * broker again, until its deadline; then UNKNOWN. A nack or return for such a second copy is UNKNOWN too.
  *  - A missed deadline makes the broker unusable at once: both connections are abandoned and opened anew.
+ *  - While the ledger cannot be written no orders are taken: they would be queued and could not be answered.
  */
 #ifndef SECKILL_ORDER_PUBLISHER_H
 #define SECKILL_ORDER_PUBLISHER_H
@@ -22,6 +23,7 @@
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
 #include "services/order/pending.h"
+#include "services/order/status_desk.h"
 #include "services/order/submission.h"
 
 struct publisher;
@@ -37,8 +39,10 @@ struct publisher_options { /* what is pointed to outlives the publisher */
     const struct broker_addresses *addresses;
     struct pending *pending;
     struct catalogue *catalogue;
+    struct status_desk *desk; /* its questions go out, and what is decided is told there */
     struct metrics *metrics;
-    const char *producer; /* this process run's name in message headers and ledger */
+    const _Atomic bool *log_orders; /* log.orders */
+    const char *producer;           /* this process run's name in message headers and ledger */
 };
 
 /* Makes the ledger file and starts the thread. E_IO with detail if the ledger cannot be made. */

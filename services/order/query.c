@@ -23,50 +23,6 @@ static void answer_unavailable(struct front_end *fe, const char *detail, struct 
                                                 .retry_after_s = front_end_retry_after_s(fe)});
 }
 
-/* ---- orders ---- */
-
-static void add_decision(struct buffer *b, const struct decision *d)
-{
-    char at[RFC3339_SIZE];
-    if (d->status == ORDER_CONFIRMED)
-        buffer_printf(b, ",\"unit_price\":%lld,\"total\":%lld,\"receipt_no\":%lld,\"decided_at\":\"%s\"",
-                      (long long)d->unit_price, (long long)d->total, (long long)d->receipt_no,
-                      rfc3339_format(d->at_ms, at));
-    if (d->status == ORDER_REJECTED)
-        buffer_printf(b, ",\"reason\":\"%s\"", reject_reason_name(d->reason));
-}
-
-void query_order(struct front_end *fe, const char *id, struct http_reply *reply)
-{
-    size_t len = strlen(id);
-    struct pending_view view;
-    /* Orders of other producers have ids that no front end issued; one that was decided here is found all the
-     * same. */
-    if (!order_id_is_well_formed(id, len)) {
-        answer_not_found("this is not an order id", reply);
-        return;
-    }
-    if (!pending_find(fe->pending, id, &view)) {
-        if (order_id_is_issued(fe->id_key, id, len))
-            answer_unavailable(fe, "this front end does not know the order, and inventory cannot be asked",
-                               reply);
-        else
-            answer_not_found("no order has this id", reply);
-        return;
-    }
-    struct buffer *b = http_reply_json(reply, 200);
-    reply->cache_control = "no-store";
-    buffer_printf(b, "{\"order_id\":\"%s\",\"status\":\"%s\",\"user_id\":", view.order.order_id,
-                  order_status_name(view.status));
-    buffer_add_json(b, slice_of(view.order.user_id));
-    buffer_add_text(b, ",\"sku\":");
-    buffer_add_json(b, slice_of(view.order.sku));
-    buffer_printf(b, ",\"quantity\":%d", (int)view.order.quantity);
-    if (view.status == view.decision.status)
-        add_decision(b, &view.decision);
-    buffer_add_text(b, "}");
-}
-
 /* ---- items ---- */
 
 struct item_listing {
@@ -204,11 +160,18 @@ void query_metrics(struct front_end *fe, struct http_reply *reply)
     metrics_gauge(b, "seckill_order_remembered", "Decided orders kept in memory", "",
                   (double)counts.remembered);
     print_shard_gauges(fe, b);
+    struct desk_counts desk = status_desk_counts(fe->desk);
+    metrics_gauge(b, "seckill_order_inquiries_held",
+                  "Questions about orders that are held: asked on, or waiting", "", (double)desk.held);
+    metrics_gauge(b, "seckill_order_inquiries_waiting", "Of these: with ?wait=", "", (double)desk.waiting);
     metrics_gauge(b, "seckill_order_broker_usable", "1 while orders can be published", "",
                   publisher_state(fe->publisher) == BROKER_USABLE ? 1 : 0);
     metrics_gauge(b, "seckill_order_catalogue_age_seconds",
                   "Age of the oldest shard's snapshot; -1: never seen", "",
                   age_ms < 0 ? -1.0 : (double)age_ms / 1000);
+    metrics_gauge(b, "seckill_order_clock_ahead_seconds",
+                  "This host's clock ahead of inventory's, with the way of the snapshot", "",
+                  (double)atomic_load_explicit(&fe->metrics->clock_ahead_ms, memory_order_relaxed) / 1000);
     metrics_gauge(b, "seckill_order_http_connections", "Open HTTP connections", "",
                   (double)atomic_load_explicit(&fe->connections, memory_order_relaxed));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "services/order/order_log.h"
 
 static const struct {
     enum problem_code problem;
@@ -14,6 +15,10 @@ static const struct {
                                     "the order queue cannot be reached; the order was not queued"},
     [VERDICT_BROKER_BLOCKED] = {PROBLEM_UNAVAILABLE,
                                 "the order queue is short of memory or disk; the order was not queued"},
+    [VERDICT_RATE_LIMITED] = {PROBLEM_RATE_LIMITED,
+                              "more requests come than this front end takes; the order was not queued"},
+    [VERDICT_USER_LIMITED] = {PROBLEM_RATE_LIMITED,
+                              "this user sends orders too fast; the order was not queued"},
     [VERDICT_NO_CATALOGUE] = {PROBLEM_UNAVAILABLE,
                               "this front end has not seen the catalogue yet; the order was not queued"},
     [VERDICT_UNKNOWN_ITEM] = {PROBLEM_UNKNOWN_ITEM, "no item has this sku"},
@@ -34,15 +39,19 @@ static const enum metric problem_metrics[PROBLEM_COUNT] = {
     [PROBLEM_SALE_ENDED] = METRIC_SALE_ENDED,
     [PROBLEM_SALE_PAUSED] = METRIC_SALE_PAUSED,
     [PROBLEM_SOLD_OUT] = METRIC_SOLD_OUT,
+    [PROBLEM_RATE_LIMITED] = METRIC_RATE_LIMITED,
     [PROBLEM_OVERLOADED] = METRIC_OVERLOADED,
     [PROBLEM_UNAVAILABLE] = METRIC_UNAVAILABLE,
     [PROBLEM_OUTCOME_UNKNOWN] = METRIC_OUTCOME_UNKNOWN,
 };
 
-/* The clock's last digits, mixed (splitmix64): enough to keep clients from coming back together. */
+/* Each thread's own splitmix64, begun at the clock: enough to keep clients from coming back together. */
 static uint64_t noise(void)
 {
-    uint64_t z = (uint64_t)clock_mono_ns() + 0x9e3779b97f4a7c15ULL;
+    static _Thread_local uint64_t sequence;
+    if (sequence == 0)
+        sequence = (uint64_t)clock_mono_ns();
+    uint64_t z = sequence += 0x9e3779b97f4a7c15ULL;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
@@ -55,10 +64,21 @@ int front_end_retry_after_s(const struct front_end *fe)
     return retry_after_delay_s(delay_s, noise());
 }
 
+static int64_t threshold(const _Atomic int64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
 static int overload_retry_after_s(const struct front_end *fe, uint8_t shard)
 {
     return retry_after_backlog_s(pending_backlog(fe->pending, shard), pending_drain_rate(fe->pending, shard),
                                  noise());
+}
+
+static int rate_retry_after_s(struct front_end *fe, int64_t now_ns)
+{
+    struct rate rate = rate_of_requests(threshold(&fe->max_rate));
+    return retry_after_wait_s(rate_line_join(&fe->refused, rate, now_ns), noise());
 }
 
 /* ---- answers ---- */
@@ -81,9 +101,9 @@ static void answer_accepted(struct front_end *fe, const char *order_id, struct h
 
 /* A refusal of a keyed order names the order: an earlier attempt may stand under this id. Others have no id
  * to speak of. */
-static void answer_refusal(struct front_end *fe, enum admission_verdict verdict,
-                           const struct catalogue_entry *entry, const char *keyed_id,
-                           struct http_reply *reply)
+static void answer_refusal(struct front_end *fe, const struct order_attempt *a,
+                           enum admission_verdict verdict, const struct catalogue_entry *entry,
+                           const char *keyed_id, struct http_reply *reply)
 {
     struct problem p = {.code = refusals[verdict].problem,
                         .detail = refusals[verdict].detail,
@@ -91,6 +111,14 @@ static void answer_refusal(struct front_end *fe, enum admission_verdict verdict,
                         .order_id = keyed_id};
     if (p.code == PROBLEM_UNAVAILABLE)
         p.retry_after_s = front_end_retry_after_s(fe);
+    if (verdict == VERDICT_RATE_LIMITED) {
+        p.retry_after_s = rate_retry_after_s(fe, a->asked_ns);
+        metric_add(fe->metrics, METRIC_LIMITED_FRONT_END, 1);
+    }
+    if (verdict == VERDICT_USER_LIMITED) {
+        p.retry_after_s = retry_after_wait_s(a->user_wait_ns, noise());
+        metric_add(fe->metrics, METRIC_LIMITED_USER, 1);
+    }
     if (verdict == VERDICT_OVERLOADED)
         p.retry_after_s = overload_retry_after_s(fe, entry->shard);
     if (verdict == VERDICT_SALE_NOT_STARTED)
@@ -104,16 +132,20 @@ static void answer_refusal(struct front_end *fe, enum admission_verdict verdict,
 
 void submit_order_answer_early(struct front_end *fe, const struct order_attempt *a, struct http_reply *reply)
 {
-    answer_refusal(fe, a->early, NULL, NULL, reply);
+    answer_refusal(fe, a, a->early, NULL, NULL, reply);
 }
 
 /* ---- the way in ---- */
 
 void submit_order_begin(struct front_end *fe, struct order_attempt *a)
 {
+    a->asked_ns = clock_mono_ns();
     a->early = admission_early(&(struct admission_state){
         .draining = atomic_load_explicit(&fe->draining, memory_order_relaxed),
         .broker = publisher_state(fe->publisher),
+        .requests = &fe->requests,
+        .max_rate = threshold(&fe->max_rate),
+        .now_ns = a->asked_ns,
     });
 }
 
@@ -136,6 +168,19 @@ static enum order_request_result read_order(const struct order_attempt *a, struc
     return ORDER_REQUEST_OK;
 }
 
+static enum admission_verdict judge_user(struct front_end *fe, struct order_attempt *a)
+{
+    return admission_user(
+        &(struct admission_user){
+            .users = fe->users,
+            .user_id = a->submission.order.user_id,
+            .rate = threshold(&fe->user_rate),
+            .burst = threshold(&fe->user_burst),
+            .now_ns = clock_mono_ns(),
+        },
+        &a->user_wait_ns);
+}
+
 static enum admission_verdict judge(struct front_end *fe, const struct order *order, bool is_keyed,
                                     const struct catalogue_entry *entry)
 {
@@ -146,7 +191,7 @@ static enum admission_verdict judge(struct front_end *fe, const struct order *or
         .catalogue_complete = entry || catalogue_is_complete(fe->catalogue),
         .entry = entry,
         .backlog = entry ? pending_backlog(fe->pending, entry->shard) : 0,
-        .max_pending = atomic_load_explicit(&fe->max_pending, memory_order_relaxed),
+        .max_pending = threshold(&fe->max_pending),
     };
     return admission_order(&facts);
 }
@@ -169,13 +214,12 @@ static enum submit_step hand_over(struct front_end *fe, struct order_attempt *a,
     if (!keyed_id)
         order_id_make(fe->id_key, s->order.accepted_ms, entry->shard, s->order.order_id);
 
-    switch (pending_begin(fe->pending, &s->order, entry->shard,
-                          atomic_load_explicit(&fe->max_pending, memory_order_relaxed))) {
+    switch (pending_begin(fe->pending, &s->order, entry->shard, threshold(&fe->max_pending))) {
     case PENDING_KNOWN:
         answer_accepted(fe, s->order.order_id, reply);
         return SUBMIT_ANSWERED;
     case PENDING_FULL:
-        answer_refusal(fe, VERDICT_OVERLOADED, entry, keyed_id, reply);
+        answer_refusal(fe, a, VERDICT_OVERLOADED, entry, keyed_id, reply);
         return SUBMIT_ANSWERED;
     case PENDING_BEGUN:
         break;
@@ -184,6 +228,7 @@ static enum submit_step hand_over(struct front_end *fe, struct order_attempt *a,
     s->submitted_ns = clock_mono_ns();
     s->verdict = SUBMIT_PENDING;
     s->why = NULL;
+    order_log_received(fe, a);
     if (publisher_submit(fe->publisher, s))
         return SUBMIT_WAITING;
     settle_refused(fe, s);
@@ -203,6 +248,19 @@ enum submit_step submit_order(struct front_end *fe, struct order_attempt *a, str
 
     struct detail why;
     enum order_request_result read = read_order(a, body, order, &why);
+    enum admission_verdict verdict = a->early;
+    if (verdict == VERDICT_ADMITTED && read != ORDER_REQUEST_OK) {
+        enum problem_code code = read == ORDER_REQUEST_MALFORMED ? PROBLEM_MALFORMED : PROBLEM_INVALID;
+        submit_order_refuse(fe, &(struct problem){.code = code, .detail = why.text}, reply);
+        return SUBMIT_ANSWERED;
+    }
+    if (verdict == VERDICT_ADMITTED)
+        verdict = judge_user(fe, a);
+    if (verdict != VERDICT_ADMITTED && !is_keyed) {
+        answer_refusal(fe, a, verdict, NULL, NULL, reply);
+        return SUBMIT_ANSWERED;
+    }
+
     struct catalogue_entry found;
     bool is_known = read == ORDER_REQUEST_OK && catalogue_find(fe->catalogue, order->sku, &found);
     const struct catalogue_entry *entry = is_known ? &found : NULL;
@@ -211,24 +269,19 @@ enum submit_step submit_order(struct front_end *fe, struct order_attempt *a, str
         order_id_make_keyed(fe->id_key, order->user_id, order->sku, a->idempotency_key, found.shard,
                             order->order_id);
 
-    if (a->early != VERDICT_ADMITTED) {
-        answer_refusal(fe, a->early, entry, keyed_id, reply);
-        return SUBMIT_ANSWERED;
-    }
-    if (read != ORDER_REQUEST_OK) {
-        enum problem_code code = read == ORDER_REQUEST_MALFORMED ? PROBLEM_MALFORMED : PROBLEM_INVALID;
-        submit_order_refuse(fe, &(struct problem){.code = code, .detail = why.text}, reply);
+    if (verdict != VERDICT_ADMITTED) {
+        answer_refusal(fe, a, verdict, entry, keyed_id, reply);
         return SUBMIT_ANSWERED;
     }
 
     order->accepted_ms = clock_wall_ms();
-    enum admission_verdict verdict = judge(fe, order, is_keyed, entry);
+    verdict = judge(fe, order, is_keyed, entry);
     if (verdict == VERDICT_ADMITTED)
         return hand_over(fe, a, entry, reply);
     if (verdict == VERDICT_ALREADY_ACCEPTED)
         answer_accepted(fe, order->order_id, reply);
     else
-        answer_refusal(fe, verdict, entry, keyed_id, reply);
+        answer_refusal(fe, a, verdict, entry, keyed_id, reply);
     return SUBMIT_ANSWERED;
 }
 

@@ -15,8 +15,11 @@ struct order_attempt { /* one POST; zeroed, then filled by its owner */
     struct submission
         submission; /* .mailbox is set by the owner; lent to the broker thread while SUBMIT_WAITING */
     const char *idempotency_key; /* the header's value; NULL: none */
+    const char *request_id;      /* the client's mark for its request, for the log; NULL: none */
     enum body_type body_type;
     enum admission_verdict early; /* by submit_order_begin */
+    int64_t asked_ns;             /* monotonic clock at that moment */
+    int64_t user_wait_ns;         /* VERDICT_USER_LIMITED: until this user's next token */
 };
 
 /* The headers are here. What is decided now, is answered once the body has been read. */

@@ -11,7 +11,7 @@
 #include "tests/support/orders.h"
 #include "tests/support/process.h"
 
-enum { WAIT_SECONDS = 60, STOCK = 1000 };
+enum { WAIT_SECONDS = 60, STOCK = 1000, CONFIRM_TIMEOUT_MS = 1500 /* as in the settings below */ };
 
 static const char order_body[] = "{\"user_id\":\"u1\",\"sku\":\"phone\"}";
 
@@ -117,6 +117,74 @@ static void test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it(voi
     assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
 }
 
+static int set_memory_watermark(struct stack *s, const char *share)
+{
+    char program[STACK_PATH];
+    struct process_output output;
+    int status;
+
+    snprintf(program, sizeof program, "%s/rabbitmqctl", s->dir);
+    process_run((const char *[]){program, "set_vm_memory_high_watermark", share, NULL}, NULL, NULL,
+                WAIT_SECONDS, &output);
+    status = output.status;
+    process_output_free(&output);
+    return status;
+}
+
+static int end_alarm(void **state)
+{
+    return set_memory_watermark(*state, "0.4");
+}
+
+static bool order_gets(struct stack *s, int status)
+{
+    struct http_response response;
+    bool does;
+
+    post_order(s, NULL, order_body, &response);
+    does = response.status == status;
+    http_response_free(&response);
+    return does;
+}
+
+static bool order_is_refused(void *context)
+{
+    return order_gets(context, 503);
+}
+
+static bool order_is_taken(void *context)
+{
+    return order_gets(context, 202);
+}
+
+/* A broker without memory blocks who publishes, and says so. The order that made it say so may be 504; who
+ * comes after is not kept waiting for a confirm. On the same connection it goes on when the alarm is over. */
+static void test_orders_are_refused_at_once_under_an_alarm(void **state)
+{
+    enum { ASKED = 20 };
+    struct stack *s = *state;
+    pid_t order = stack_pid(s, "seckill-order");
+    int64_t began_ms;
+
+    assert_int_equal(set_memory_watermark(s, "0.000001"), 0);
+    assert_true(wait_until(order_is_refused, s, WAIT_SECONDS));
+    began_ms = clock_ms();
+    for (int i = 0; i < ASKED; i++) {
+        struct http_response response;
+
+        post_order(s, NULL, order_body, &response);
+        json_decref(assert_problem(&response, 503, "unavailable"));
+        assert_retry_after(&response);
+        http_response_free(&response);
+    }
+    /* One wait for a confirm would be more than this for each alone. */
+    assert_true(clock_ms() - began_ms < ASKED * CONFIRM_TIMEOUT_MS / 2);
+    assert_int_equal(end_alarm(state), 0);
+    assert_true(wait_until(order_is_taken, s, WAIT_SECONDS));
+    assert_int_equal(stack_pid(s, "seckill-order"), order);
+    assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
+}
+
 static void test_load_on_a_frozen_broker_is_accounted_for(void **state)
 {
     struct stack *s = *state;
@@ -155,6 +223,8 @@ int main(void)
                                         with_an_item, NULL),
         cmocka_unit_test_setup_teardown(test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it,
                                         with_an_item, thaw_broker),
+        cmocka_unit_test_setup_teardown(test_orders_are_refused_at_once_under_an_alarm, with_an_item,
+                                        end_alarm),
         cmocka_unit_test_setup_teardown(test_load_on_a_frozen_broker_is_accounted_for, with_an_item,
                                         thaw_broker),
         STACK_END,

@@ -1,2 +1,8 @@
 seckill_unit_test(test_admission seckill_order_parts)
+seckill_unit_test(test_rate_limit seckill_order_parts)
+seckill_unit_test(test_user_rate seckill_order_parts)
 seckill_unit_test(test_order_request seckill_order_parts)
+seckill_unit_test(test_address_limit seckill_order_parts)
+seckill_unit_test(test_http_accept seckill_order_parts)
+seckill_unit_test(test_http_clients seckill_order_parts)
+seckill_unit_test(test_metrics seckill_order_parts)

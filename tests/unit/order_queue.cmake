@@ -1,3 +1,4 @@
 seckill_unit_test(test_coalescer seckill_order_parts)
 seckill_unit_test(test_inflight seckill_order_parts)
 seckill_unit_test(test_pending seckill_order_parts)
+seckill_unit_test(test_status_desk seckill_order_parts)

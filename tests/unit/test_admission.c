@@ -53,6 +53,46 @@ static void test_draining_comes_before_the_broker(void **state)
                          VERDICT_DRAINING);
 }
 
+static void test_request_rate_comes_after_the_broker_and_costs_nothing_before(void **state)
+{
+    (void)state;
+    struct rate_bucket bucket = {0};
+    struct admission_state s = {
+        .broker = BROKER_UNREACHABLE, .requests = &bucket, .max_rate = 3, .now_ns = 1000000000};
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(admission_early(&s), VERDICT_BROKER_UNREACHABLE);
+    s.broker = BROKER_USABLE;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(admission_early(&s), VERDICT_ADMITTED);
+    assert_int_equal(admission_early(&s), VERDICT_RATE_LIMITED);
+    s.now_ns += 333333334;
+    assert_int_equal(admission_early(&s), VERDICT_ADMITTED);
+    assert_int_equal(admission_early(&s), VERDICT_RATE_LIMITED);
+    s.broker = BROKER_BLOCKED;
+    assert_int_equal(admission_early(&s), VERDICT_BROKER_BLOCKED);
+    s.max_rate = 0;
+    s.broker = BROKER_USABLE;
+    assert_int_equal(admission_early(&s), VERDICT_ADMITTED);
+}
+
+static void test_user_rate_is_each_users_own(void **state)
+{
+    (void)state;
+    struct user_rates *users = user_rates_new(NULL);
+    struct admission_user u = {.users = users, .user_id = "u1", .rate = 2, .burst = 3, .now_ns = 1000000000};
+    int64_t wait_ns = 0;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(admission_user(&u, &wait_ns), VERDICT_ADMITTED);
+    assert_int_equal(admission_user(&u, &wait_ns), VERDICT_USER_LIMITED);
+    assert_int_equal(wait_ns, 500000000);
+    u.user_id = "u2";
+    assert_int_equal(admission_user(&u, &wait_ns), VERDICT_ADMITTED);
+    u.user_id = "u1";
+    u.rate = 0;
+    assert_int_equal(admission_user(&u, &wait_ns), VERDICT_ADMITTED);
+    user_rates_free(users);
+}
+
 static void test_order_for_an_open_sale_is_admitted(void **state)
 {
     (void)state;
@@ -199,6 +239,17 @@ static void test_retry_after_stays_within_a_minute(void **state)
     }
 }
 
+static void test_retry_after_of_a_rate_is_the_wait_and_more(void **state)
+{
+    (void)state;
+    assert_int_equal(retry_after_wait_s(0, 0), 1);
+    assert_int_equal(retry_after_wait_s(1, 0), 1);
+    assert_int_equal(retry_after_wait_s(1000000000, 0), 1);
+    assert_int_equal(retry_after_wait_s(1000000001, 0), 2);
+    assert_int_equal(retry_after_wait_s(1, EVERYTHING), 3);
+    assert_int_equal(retry_after_wait_s(INT64_MAX, 0), 60);
+}
+
 static void test_retry_after_is_no_constant(void **state)
 {
     (void)state;
@@ -214,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_usable_broker_lets_the_body_be_read),
         cmocka_unit_test(test_broker_states_have_their_verdicts),
         cmocka_unit_test(test_draining_comes_before_the_broker),
+        cmocka_unit_test(test_request_rate_comes_after_the_broker_and_costs_nothing_before),
+        cmocka_unit_test(test_user_rate_is_each_users_own),
         cmocka_unit_test(test_order_for_an_open_sale_is_admitted),
         cmocka_unit_test(test_unknown_item_only_when_all_shards_were_seen),
         cmocka_unit_test(test_item_that_was_seen_sells_while_another_shard_is_missing),
@@ -231,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_retry_after_follows_the_drain_rate),
         cmocka_unit_test(test_retry_after_with_nothing_draining_is_long),
         cmocka_unit_test(test_retry_after_stays_within_a_minute),
+        cmocka_unit_test(test_retry_after_of_a_rate_is_the_wait_and_more),
         cmocka_unit_test(test_retry_after_is_no_constant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "services/order/order_request.h"
 
@@ -294,6 +296,75 @@ static void test_idempotency_keys(void **state)
     assert_false(idempotency_key_is_valid("ключ"));
 }
 
+/* Does the library read an order out of it, by the rules alone? The oracle for the test below. */
+static bool library_reads(const char *body, size_t len, struct order_request *out)
+{
+    json_t *root = json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    json_t *user = json_object_get(root, "user_id"), *sku = json_object_get(root, "sku");
+    json_t *quantity = json_object_get(root, "quantity");
+    struct slice user_id = {.data = json_string_value(user), .len = json_string_length(user)};
+    struct slice item = {.data = json_string_value(sku), .len = json_string_length(sku)};
+    bool reads = json_is_object(root) && json_object_size(root) == (quantity ? 3 : 2) &&
+                 json_is_string(user) && json_is_string(sku) && name_is_valid(user_id) &&
+                 name_is_valid(item) &&
+                 (!quantity || (json_is_integer(quantity) && json_integer_value(quantity) >= 1 &&
+                                json_integer_value(quantity) <= QUANTITY_MAX));
+    if (reads) {
+        snprintf(out->user_id, sizeof out->user_id, "%s", user_id.data);
+        snprintf(out->sku, sizeof out->sku, "%s", item.data);
+        out->quantity = quantity ? (int32_t)json_integer_value(quantity) : 1;
+    }
+    json_decref(root);
+    return reads;
+}
+
+/* Plain orders are read without the library: for whatever bytes, with the same result. */
+static void test_quick_reader_agrees_with_the_library(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {
+        "{\"user_id\":\"u1\",\"sku\":\"phone-1\",\"quantity\":1}",
+        " { \"quantity\" : 1000 , \"sku\" : \"p\" , \"user_id\" : \"u\" } ",
+        "{\"sku\":\"\\u00e9\",\"user_id\":\"\xc3\xa9\"}",
+        "{\"user_id\":\"0123456789012345678901234567890123456789012345678901234567890123\",\"sku\":\"s\"}",
+    };
+    static const char letters[] = "{}\":,\\ \t\n01239e.-+uskq\x7f\x1f\xc3\xa9";
+    int taken = 0;
+    srand(20261122);
+    for (int i = 0; i < 200000; i++) {
+        char body[160];
+        const char *seed = seeds[rand() % 4];
+        size_t len = strlen(seed);
+        memcpy(body, seed, len);
+        for (int changes = rand() % 4; changes > 0 && len > 1; changes--) {
+            size_t at = (size_t)rand() % len;
+            char letter = letters[(size_t)rand() % sizeof letters]; /* its NUL too */
+            switch (rand() % 3) {
+            case 0:
+                body[at] = letter;
+                break;
+            case 1:
+                memmove(body + at + 1, body + at, len++ - at);
+                body[at] = letter;
+                break;
+            default:
+                memmove(body + at, body + at + 1, --len - at);
+            }
+        }
+        struct order_request expected = {0};
+        bool is_order = library_reads(body, len, &expected);
+        if ((parse_bytes(BODY_JSON, body, len) == ORDER_REQUEST_OK) != is_order)
+            fail_msg("%.*s: %s", (int)len, body, is_order ? why.text : "taken");
+        if (!is_order)
+            continue;
+        taken++;
+        assert_string_equal(request.user_id, expected.user_id);
+        assert_string_equal(request.sku, expected.sku);
+        assert_int_equal(request.quantity, expected.quantity);
+    }
+    assert_in_range(taken, 50000, 199999);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_json_that_is_no_order_is_invalid),
         cmocka_unit_test(test_bad_quantities_are_invalid),
         cmocka_unit_test(test_unknown_member_is_invalid_and_quoted),
+        cmocka_unit_test(test_quick_reader_agrees_with_the_library),
         cmocka_unit_test(test_form_says_the_same_as_json),
         cmocka_unit_test(test_bad_forms_are_refused),
         cmocka_unit_test(test_form_of_the_greatest_length_fits),

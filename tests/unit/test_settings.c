@@ -74,12 +74,12 @@ static void test_every_field_has_one_key_and_every_key_its_help(void **state)
     }
 }
 
-static void test_thresholds_and_log_level_are_what_can_be_reloaded(void **state)
+static void test_thresholds_and_logging_are_what_can_be_reloaded(void **state)
 {
     (void)state;
     for (const struct config_option *o = settings_table; o->key; o++)
         assert_true(o->reloadable ==
-                    (strncmp(o->key, "admission.", 10) == 0 || strcmp(o->key, "log.level") == 0));
+                    (strncmp(o->key, "admission.", 10) == 0 || strncmp(o->key, "log.", 4) == 0));
 }
 
 static void test_log_levels_are_in_the_logs_order(void **state)
@@ -114,6 +114,9 @@ static void test_values_that_make_no_sense_are_refused_by_name(void **state)
                                 "http.busy_page=busy",
                                 "http.sold_out_page=",
                                 "http.order_page=javascript:x",
+                                "http.order_page=/order#top",
+                                "http.order_page=/a b",
+                                "http.order_page=/a\r\nX: y",
                                 "broker.url=",
                                 "broker.url=http://host/"};
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -162,7 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_settings(test_the_defaults_are_those_of_the_contract),
         with_settings(test_every_field_has_one_key_and_every_key_its_help),
-        with_settings(test_thresholds_and_log_level_are_what_can_be_reloaded),
+        with_settings(test_thresholds_and_logging_are_what_can_be_reloaded),
         with_settings(test_log_levels_are_in_the_logs_order),
         with_settings(test_a_shard_beyond_the_topology_is_refused),
         with_settings(test_values_that_make_no_sense_are_refused_by_name),

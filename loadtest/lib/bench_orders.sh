@@ -1,0 +1,84 @@
+# shellcheck shell=bash disable=SC2154,SC2016 # variables of bench.sh; columns are for awk
+# bench.sh, rows "accepted" and "decided": what is taken in and confirmed, and what is decided from a full queue.
+#
+# Needs bench.sh's variables and functions. One turn fills the queue through one front end while inventory is stopped, and
+# then inventory empties it.
+
+ACCEPTED=seckill_order_orders_confirmed_total DECIDED=seckill_order_decisions_total
+BATCHES='seckill_order_batches_total{outcome="confirmed"}'
+
+accept_for() { # URL → "RATE P99_MS ACCEPTED"; fails if anything but 202 was answered
+  local url=$1 before after
+  before=$(metric "$url" "$ACCEPTED")
+  wrk -t1 -c256 -d"${seconds}s" -s "$HERE/post_orders.lua" "$url/v1/orders" -- bench-1 >"$D/wrk.out"
+  after=$(metric "$url" "$ACCEPTED")
+  awk -v n=$((after - before)) '
+    /^(202|rate|p99) / { v[$1] = $2 } /^[1-5][0-9][0-9] / && $1 != 202 { bad = bad " " $0 } /^lost / { bad = bad " " $0 }
+    END { if (bad != "") { print "unexpected answers:" bad > "/dev/stderr"; exit 1 } print v["rate"], v["p99"], n }' "$D/wrk.out"
+}
+
+drain() { # URL: starts inventory, waits for every decision → orders a second from the first that is seen to the last
+  local url=$1 total
+  total=$(metric "$url" "$ACCEPTED")
+  "$STACK" start inventory --dir "$D" --no-wait >/dev/null
+  local done_now=0 first_at=0 first_count=0 before now
+  before=$(metric "$url" "$DECIDED")
+  for _ in $(seq 6000); do
+    done_now=$(metric "$url" "$DECIDED")
+    now=$(date +%s%N)
+    if [ "$first_at" = 0 ] && [ "$done_now" -gt "$before" ]; then first_at=$now first_count=$done_now; fi
+    [ "$done_now" -ge "$total" ] && break
+    sleep 0.02
+  done
+  [ "$done_now" -ge "$total" ] || { echo "bench.sh: not everything was decided" >&2; return 1; }
+  "$STACK" stop inventory --dir "$D" >/dev/null
+  awk -v n=$((done_now - first_count)) -v ns=$((now - first_at)) 'BEGIN { printf "%.0f\n", (ns > 0 ? n / ns * 1e9 : 0) }'
+}
+
+orders_prepare() {
+  "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" item put bench-1 --unit-price 100 --stock 1000000000 >/dev/null
+  one_url=$(start_front_end order@2 --set publisher.max_batch=1 --set publisher.window=1000)
+}
+
+orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE ORDERS ORDERS_A_MESSAGE LOAD" to D/orders
+  local i rate p99 orders batches accepted decided alone one_rate one_p99
+  "$STACK" stop inventory --dir "$D" >/dev/null
+  for i in $(seq "$pairs"); do
+    read -r rate p99 orders <<<"$(accept_for "$SECKILL_URL")"
+    batches=$(metric "$SECKILL_URL" "$BATCHES")
+    accepted=$(metric "$SECKILL_URL" "$ACCEPTED")
+    decided=$(drain "$SECKILL_URL")
+    mkdir "$D/floor"
+    alone=$("$SECKILL_BIN/sql_alone" "$D/floor" "$orders" $((accepted / batches > 0 ? accepted / batches : 1)) |
+      awk '{ print $2 }')
+    rm -rf "$D/floor"
+    read -r one_rate one_p99 _ <<<"$(accept_for "$one_url")"
+    drain "$one_url" >/dev/null
+    echo "$i $rate $p99 $one_rate $one_p99 $decided $alone $orders $((accepted / batches)) $(machine_load)" >>"$D/orders"
+    awk -v r="$(tail -n 1 "$D/orders")" 'BEGIN { split(r, v)
+      printf "pair %d: accepted %d/s (p99 %.1f ms, %d orders a message) against %d/s (p99 %.1f ms) with one; decided %d/s of %d orders, SQL alone %d/s\n",
+        v[1], v[2], v[3], v[9], v[4], v[5], v[6], v[8], v[7] }'
+  done
+  "$STACK" start inventory --dir "$D" >/dev/null
+}
+
+orders_report() {
+  if selected accepted; then
+    row orders "accepted/s, 256 connections" '$2'
+    row orders "accepted/s, one order a message" '$4'
+    row orders "  ratio (at least 2.2)" '$2 / $4'
+    row orders "p99 ms" '$3'
+    row orders "p99 ms, one order a message" '$5'
+    row orders "  ratio (at most 1)" '$3 / $5'
+  fi
+  if selected decided; then
+    row orders "decided/s from a full queue" '$6'
+    row orders "SQL alone, orders/s" '$7'
+    row orders "  ratio (at least 0.6)" '$6 / $7'
+  fi
+}
+
+orders_json() {
+  jq -Rn '[inputs | split(" ") | map(tonumber) | {pair: .[0], accepted_per_s: .[1], p99_ms: .[2], one_accepted_per_s: .[3],
+    one_p99_ms: .[4], decided_per_s: .[5], sql_alone_per_s: .[6], orders: .[7], orders_a_message: .[8], load: .[9]}]' "$D/orders"
+}

@@ -1,0 +1,137 @@
+/* The answers about one order. See query_order.h. */
+#include "services/order/query_order.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/number.h"
+#include "services/order/submit_order.h"
+
+static void answer_not_found(const char *detail, struct http_reply *reply)
+{
+    http_reply_problem(
+        reply, &(struct problem){.code = PROBLEM_NOT_FOUND, .detail = detail, .detail_is_constant = true});
+}
+
+static void answer_unavailable(struct front_end *fe, struct http_reply *reply)
+{
+    const char *detail =
+        "inventory, which alone knows, does not answer; the order itself is not touched by this";
+    if (publisher_state(fe->publisher) != BROKER_USABLE)
+        detail = "inventory, which alone knows, cannot be asked without the message broker; the order itself "
+                 "is not touched by this";
+    if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
+        detail = "this front end is shutting down; ask another one";
+    http_reply_problem(reply, &(struct problem){.code = PROBLEM_UNAVAILABLE,
+                                                .detail = detail,
+                                                .detail_is_constant = true,
+                                                .retry_after_s = front_end_retry_after_s(fe)});
+}
+
+static struct buffer *begin_answer(struct http_reply *reply, const char *id, enum order_status status)
+{
+    struct buffer *b = http_reply_json(reply, 200);
+    reply->cache_control = "no-store";
+    buffer_printf(b, "{\"order_id\":\"%s\",\"status\":\"%s\"", id, order_status_name(status));
+    return b;
+}
+
+static void add_terms(struct buffer *b, const char *user_id, const char *sku, int32_t quantity)
+{
+    buffer_add_text(b, ",\"user_id\":");
+    buffer_add_json(b, slice_of(user_id));
+    buffer_add_text(b, ",\"sku\":");
+    buffer_add_json(b, slice_of(sku));
+    buffer_printf(b, ",\"quantity\":%d", (int)quantity);
+}
+
+static void answer_decided(const struct decision *d, struct http_reply *reply)
+{
+    char at[RFC3339_SIZE];
+    struct buffer *b = begin_answer(reply, d->order_id, d->status);
+    add_terms(b, d->user_id, d->sku, d->quantity);
+    if (d->status == ORDER_CONFIRMED)
+        buffer_printf(b, ",\"unit_price\":%lld,\"total\":%lld,\"receipt_no\":%lld,\"decided_at\":\"%s\"",
+                      (long long)d->unit_price, (long long)d->total, (long long)d->receipt_no,
+                      rfc3339_format(d->at_ms, at));
+    else
+        buffer_printf(b, ",\"reason\":\"%s\"", reject_reason_name(d->reason));
+    buffer_add_text(b, "}");
+}
+
+static void answer_from_memory(const struct pending_view *view, struct http_reply *reply)
+{
+    if (view->status == ORDER_CONFIRMED || view->status == ORDER_REJECTED) {
+        answer_decided(&view->decision, reply);
+        return;
+    }
+    struct buffer *b = begin_answer(reply, view->order.order_id, view->status);
+    add_terms(b, view->order.user_id, view->order.sku, view->order.quantity);
+    buffer_add_text(b, "}");
+}
+
+static bool read_wait(const char *text, int *wait_s)
+{
+    int64_t seconds = 0;
+    if (text && number_parse(text, 0, INQUIRY_WAIT_MAX_S, &seconds) != 0)
+        return false;
+    *wait_s = (int)seconds;
+    return true;
+}
+
+enum query_step query_order(struct front_end *fe, struct inquiry *q, const char *id, const char *wait,
+                            struct http_reply *reply)
+{
+    size_t len = strlen(id);
+    struct pending_view view;
+    if (!read_wait(wait, &q->wait_s)) {
+        http_reply_problem(reply,
+                           &(struct problem){.code = PROBLEM_INVALID,
+                                             .detail = "wait must be a whole number of seconds from 0 to 30",
+                                             .detail_is_constant = true});
+        return QUERY_ANSWERED;
+    }
+    if (!order_id_is_well_formed(id, len)) {
+        answer_not_found("this is not an order id", reply);
+        return QUERY_ANSWERED;
+    }
+    bool is_here = pending_find(fe->pending, id, &view);
+    bool must_ask =
+        !is_here || view.status == ORDER_UNKNOWN; /* sent, but not known to be queued or decided */
+    if (!must_ask && (view.status != ORDER_ACCEPTED || q->wait_s == 0)) {
+        answer_from_memory(&view, reply);
+        return QUERY_ANSWERED;
+    }
+    if (must_ask && publisher_state(fe->publisher) != BROKER_USABLE) {
+        answer_unavailable(fe, reply);
+        return QUERY_ANSWERED;
+    }
+    memcpy(q->order_id, id, ORDER_ID_SIZE);
+    q->is_issued = order_id_is_issued(fe->id_key, id, len);
+    switch (status_desk_add(fe->desk, q, clock_mono_ns())) {
+    case DESK_HELD:
+        return QUERY_WAITING;
+    case DESK_NOW: /* in memory, as it was just seen or decided since */
+        query_order_finish(fe, q, reply);
+        break;
+    case DESK_UNAVAILABLE:
+        answer_unavailable(fe, reply);
+        break;
+    }
+    return QUERY_ANSWERED;
+}
+
+void query_order_finish(struct front_end *fe, const struct inquiry *q, struct http_reply *reply)
+{
+    struct pending_view view;
+    if (q->is_decided)
+        answer_decided(&q->decision, reply);
+    else if (pending_find(fe->pending, q->order_id, &view) && (view.status != ORDER_UNKNOWN || q->is_heard))
+        answer_from_memory(&view, reply);
+    else if (!q->is_heard)
+        answer_unavailable(fe, reply);
+    else if (!q->is_issued)
+        answer_not_found("no order has this id", reply);
+    else
+        buffer_add_text(begin_answer(reply, q->order_id, ORDER_UNKNOWN), "}");
+}
