@@ -18,21 +18,14 @@ accept_for() { # URL → "RATE P99_MS ACCEPTED"; fails if anything but 202 was a
 }
 
 drain() { # URL: starts inventory, waits for every decision → orders a second from the first that is seen to the last
-  local url=$1 total
-  total=$(metric "$url" "$ACCEPTED")
+  local url=$1 watcher rate
+  exec {watcher}< <(exec python3 "$HERE/lib/watch_counter.py" "$url" "$DECIDED" "$(metric "$url" "$ACCEPTED")")
+  read -r _ <&"$watcher"
   "$STACK" start inventory --dir "$D" --no-wait >/dev/null
-  local done_now=0 first_at=0 first_count=0 before now
-  before=$(metric "$url" "$DECIDED")
-  for _ in $(seq 6000); do
-    done_now=$(metric "$url" "$DECIDED")
-    now=$(date +%s%N)
-    if [ "$first_at" = 0 ] && [ "$done_now" -gt "$before" ]; then first_at=$now first_count=$done_now; fi
-    [ "$done_now" -ge "$total" ] && break
-    sleep 0.02
-  done
-  [ "$done_now" -ge "$total" ] || { echo "bench.sh: not everything was decided" >&2; return 1; }
+  read -r rate <&"$watcher" || { echo "bench.sh: not everything was decided" >&2; return 1; }
+  exec {watcher}<&-
   "$STACK" stop inventory --dir "$D" >/dev/null
-  awk -v n=$((done_now - first_count)) -v ns=$((now - first_at)) 'BEGIN { printf "%.0f\n", (ns > 0 ? n / ns * 1e9 : 0) }'
+  echo "$rate"
 }
 
 orders_prepare() {

@@ -20,7 +20,7 @@ status_prepare() {
 }
 
 post_for() { # IDS or nothing → "RATE P99_MS ASKED_RATE ASKED_P99_MS"; with ids: asks for them meanwhile
-  local ids=${1:-} asker= asked_rate=0 asked_p99=0
+  local ids=${1:-} asker='' asked_rate=0 asked_p99=0
   if [ -n "$ids" ]; then
     "$SECKILL_BIN/status_load" ask "${SECKILL_URL##*:}" "$STATUS_RATE" "$((seconds + 1))" 64 <"$ids" >"$D/asked.out" &
     asker=$!

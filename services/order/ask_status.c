@@ -17,32 +17,40 @@ void ask_status_decided(struct ask_status *a, const struct decision *decisions, 
     status_desk_decided(a->desk, decisions, count);
 }
 
-/* One order of an answer. Only what we hold ourselves is of interest to pending: it counts strangers. */
-static void take_entry(struct ask_status *a, const json_t *entry, bool was_lost)
+/* One order of an answer; whether it is decided. Only what we hold ourselves is of interest to pending: it
+ * counts strangers. */
+static bool take_entry(struct ask_status *a, const json_t *entry, bool was_lost)
 {
     struct decision decision;
     struct pending_view view;
     struct detail why;
     if (decision_decode_json(entry, &decision, &why) != 0) {
         log_warn("status_answer_unreadable", "reason=\"%s\"", why.text);
-    } else if (decision.status == ORDER_UNKNOWN) {
+        return false;
+    }
+    if (decision.status == ORDER_UNKNOWN) {
         if (was_lost)
             pending_not_decided(a->pending, decision.order_id);
         status_desk_not_decided(a->desk, decision.order_id);
-    } else if (pending_find(a->pending, decision.order_id, &view)) {
+        return false;
+    }
+    if (pending_find(a->pending, decision.order_id, &view)) {
         ask_status_decided(a, &decision, 1);
     } else {
         status_desk_decided(a->desk, &decision, 1);
     }
+    return true;
 }
 
-static void take_answer(struct ask_status *a, const struct rpc_answer *answer, bool was_lost)
+/* Returns whether most of what was asked for is decided. */
+static bool take_answer(struct ask_status *a, const struct rpc_answer *answer, bool was_lost)
 {
     json_t *orders = json_object_get(answer->result, "orders"), *entry;
-    size_t i;
+    size_t i, decided = 0;
     if (answer->status != 0)
         log_debug("status_not_answered", "reason=\"%s\"", answer->detail);
-    json_array_foreach(orders, i, entry) take_entry(a, entry, was_lost);
+    json_array_foreach(orders, i, entry) decided += take_entry(a, entry, was_lost);
+    return decided > 0 && 2 * decided >= json_array_size(orders);
 }
 
 static void desk_answered(void *context, const struct rpc_answer *answer)
@@ -56,7 +64,10 @@ static void desk_answered(void *context, const struct rpc_answer *answer)
 
 static void lost_answered(void *context, const struct rpc_answer *answer)
 {
-    take_answer(context, answer, true); /* what stays open is asked for again */
+    struct ask_route *route = context;
+    route->asks_for_lost = false; /* what stays open is asked for again */
+    if (take_answer(route->asker, answer, true))
+        route->lost_ns = 0; /* they are lost, not late: there are more */
 }
 
 /* 0: `answered` will be called. */
@@ -91,11 +102,10 @@ static int ask_for_desk(struct ask_status *a, int shard, int64_t now_ns)
 {
     char ids[IDS_AT_ONCE][ORDER_ID_SIZE];
     int count = status_desk_take(a->desk, shard, now_ns, IDS_AT_ONCE, ids);
-    if (count == 0)
+    a->gathers |= count == E_BUSY;
+    if (count <= 0)
         return 0;
-    struct ask_route *route = &a->routes[shard];
-    *route = (struct ask_route){.asker = a, .shard = shard};
-    int error = ask(a, shard, ids, count, now_ns, desk_answered, route);
+    int error = ask(a, shard, ids, count, now_ns, desk_answered, &a->routes[shard]);
     if (error)
         status_desk_answered(a->desk, shard, now_ns, false);
     return error;
@@ -103,21 +113,27 @@ static int ask_for_desk(struct ask_status *a, int shard, int64_t now_ns)
 
 static int ask_for_lost(struct ask_status *a, int shard, int64_t now_ns)
 {
+    struct ask_route *route = &a->routes[shard];
     char ids[IDS_AT_ONCE][ORDER_ID_SIZE];
+    if (route->asks_for_lost || now_ns < route->lost_ns)
+        return 0;
+    route->lost_ns = now_ns + LOST_INTERVAL_NS;
     int count = pending_overdue(a->pending, (uint8_t)shard, LOST_AGE_MS, IDS_AT_ONCE, ids);
-    return count > 0 ? ask(a, shard, ids, count, now_ns, lost_answered, a) : 0;
+    int error = count > 0 ? ask(a, shard, ids, count, now_ns, lost_answered, route) : 0;
+    route->asks_for_lost = count > 0 && error == 0;
+    return error;
 }
 
 int ask_status(struct ask_status *a, int64_t now_ns)
 {
-    bool lost_too = now_ns >= a->lost_ns;
     int error = 0;
-    if (lost_too)
-        a->lost_ns = now_ns + LOST_INTERVAL_NS;
+    a->gathers = false;
     status_desk_heed(a->desk);
     for (int shard = 0; shard < a->shards && error != E_CLOSED; shard++) {
+        a->routes[shard].asker = a;
+        a->routes[shard].shard = shard;
         error = ask_for_desk(a, shard, now_ns);
-        if (lost_too && error != E_CLOSED)
+        if (error != E_CLOSED)
             error = ask_for_lost(a, shard, now_ns);
     }
     return error == E_CLOSED ? E_CLOSED : 0;

@@ -470,7 +470,7 @@ static int sleep_ms(struct publisher *p, int64_t now_ns)
     if (p->connected && (broker_connection_has_buffered(p->session.publish) ||
                          broker_connection_has_buffered(p->session.consume)))
         return 0;
-    int64_t ms = MAX_SLEEP_MS;
+    int64_t ms = p->connected && p->asker.gathers ? DESK_GAP_NS / NS_PER_MS : MAX_SLEEP_MS;
     if (!p->connected) {
         int64_t until = (atomic_load(&p->next_attempt_ns) - now_ns + NS_PER_MS - 1) / NS_PER_MS;
         if (until < ms)

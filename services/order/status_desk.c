@@ -41,6 +41,7 @@ struct subject {
 struct desk_shard {
     struct subject_list fresh, asked, again;
     bool is_asking;   /* a question is under way; those who asked for its ids may all be gone */
+    int64_t next_ns;  /* not before: the next question */
     int64_t round_ns; /* not before: those of `again` */
     bool is_silent;
     int64_t probe_ns; /* silent: not before */
@@ -152,8 +153,9 @@ static void subject_free(struct status_desk *d, struct subject *s)
 static void ask_soon(struct status_desk *d, struct subject *s)
 {
     struct desk_shard *shard = &d->shard[s->shard];
+    bool is_first = TAILQ_EMPTY(&shard->fresh);
     subject_move(s, &shard->fresh);
-    if (!shard->is_asking && !atomic_exchange(&d->rung, true))
+    if (is_first && !shard->is_asking && !atomic_exchange(&d->rung, true))
         eventfd_write(d->fd, 1);
 }
 
@@ -310,13 +312,17 @@ int status_desk_take(struct status_desk *d, int shard, int64_t now_ns, int max, 
         while ((s = TAILQ_FIRST(&from->again)) != NULL)
             subject_move(s, &from->fresh);
     }
-    while (!from->is_asking && count < max && (s = TAILQ_FIRST(&from->fresh)) != NULL) {
+    bool is_early = !from->is_asking && !TAILQ_EMPTY(&from->fresh) && now_ns < from->next_ns;
+    while (!from->is_asking && !is_early && count < max && (s = TAILQ_FIRST(&from->fresh)) != NULL) {
         subject_move(s, &from->asked);
         memcpy(ids[count++], s->order_id, ORDER_ID_SIZE);
     }
-    from->is_asking |= count > 0;
+    if (count > 0) {
+        from->is_asking = true;
+        from->next_ns = now_ns + DESK_GAP_NS;
+    }
     pthread_mutex_unlock(&d->lock);
-    return count;
+    return is_early ? E_BUSY : count;
 }
 
 static void tell_decision(struct status_desk *d, struct subject *s, const struct decision *decision)

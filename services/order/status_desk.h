@@ -3,8 +3,9 @@
  * thread takes the ids that inventory has to be asked about, many at once, and brings back what it learns
  * (ask_status.h). No thread and no poll for each who waits.
  *
- *  - One question is under way for each shard; the ids that come meanwhile gather and go out together in the
- *    next. Several who ask for one id share its place in it.
+ *  - One question is under way for each shard, and they begin DESK_GAP_NS apart; the ids that come meanwhile
+ *    gather and go out together in the next. Alone, an id goes out at once. Several who ask for one id share
+ * its place.
  *  - An order that this front end holds as accepted is not asked for: its decision comes by itself, or is
  * asked for as a lost one. Whoever waits for another order has it asked for at once, and again once a second,
  * all of the shard together, until it is decided or the time is over.
@@ -25,6 +26,7 @@
 #include "services/order/pending.h"
 
 #define INQUIRY_ANSWER_NS INT64_C(2000000000) /* inventory's time to answer */
+#define DESK_GAP_NS       INT64_C(5000000)    /* a question costs the broker much more than an id in it */
 #define DESK_MAX_WAITING  8000                /* with ?wait=; beyond it the present status is the answer */
 #define DESK_MAX_HELD     16000               /* in all; beyond it: unavailable */
 
@@ -56,7 +58,8 @@ void status_desk_close(struct status_desk *d);
 int status_desk_fd(const struct status_desk *d); /* readable: there are ids to ask about */
 void status_desk_heed(struct status_desk *d);    /* clears it; then take for each shard */
 
-/* The ids of the shard's next question, at most max. 0: none, or one is under way. */
+/* The ids of the shard's next question, at most max. 0: none, or one is under way. E_BUSY: there are, but the
+ * last question has only begun: take again within DESK_GAP_NS. */
 int status_desk_take(struct status_desk *d, int shard, int64_t now_ns, int max, char (*ids)[ORDER_ID_SIZE]);
 
 void status_desk_decided(struct status_desk *d, const struct decision *decisions, int count);

@@ -12,6 +12,8 @@
 #include "tests/support/process.h"
 
 enum { WAIT_SECONDS = 60, STOCK = 1000, CONFIRM_TIMEOUT_MS = 1500 /* as in the settings below */ };
+/* Asked for one question a second, so many would take 40 seconds. */
+enum { LOST = 20000, FOUND_SECONDS = 25 };
 
 static const char order_body[] = "{\"user_id\":\"u1\",\"sku\":\"phone\"}";
 
@@ -214,11 +216,46 @@ static void test_load_on_a_frozen_broker_is_accounted_for(void **state)
     load_free(l);
 }
 
+static bool nothing_is_undecided(void *context)
+{
+    const struct stack *s = context;
+    struct http_response response;
+    bool is_so;
+
+    if (http_request(s->http_port, "GET", "/metrics", NULL, NULL, &response) != 0)
+        return false;
+    is_so = strstr(response.body, "\nseckill_order_undecided 0\n") != NULL;
+    http_response_free(&response);
+    return is_so;
+}
+
+/* All that was queued when the connection broke names a reply queue that is gone. */
+static void test_decisions_lost_with_a_connection_are_soon_found(void **state)
+{
+    struct stack *s = *state;
+    struct load *l;
+
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "lost", .stock = 2 * LOST}), 0);
+    assert_int_equal(stack_stop_gracefully(s, "inventory", "seckill-inventory"), 0);
+    l = load_run(&(struct load_spec){
+        .port = s->http_port, .connections = 32, .max_orders = LOST, .seconds = WAIT_SECONDS, .sku = "lost"});
+    assert_int_equal(load_count_status(l, 202), LOST);
+    assert_int_equal(stack_do(s, "stop", "broker", NULL), 0);
+    assert_int_equal(stack_do(s, "start", "broker", NULL), 0);
+    assert_true(stack_wait_ready(s, WAIT_SECONDS));
+    assert_false(nothing_is_undecided(s));
+    assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
+    assert_true(wait_until(nothing_is_undecided, s, FOUND_SECONDS));
+    load_free(l);
+}
+
 int main(void)
 {
     static const char *const sets[] = {"publisher.confirm_timeout_ms=1500", "admission.user_rate=0",
                                        "admission.max_rate=0", NULL};
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_decisions_lost_with_a_connection_are_soon_found, with_an_item,
+                                        NULL),
         cmocka_unit_test_setup_teardown(test_orders_are_refused_without_a_broker_and_taken_again,
                                         with_an_item, NULL),
         cmocka_unit_test_setup_teardown(test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it,

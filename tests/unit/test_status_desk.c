@@ -129,7 +129,8 @@ static void test_what_comes_while_a_question_is_under_way_goes_out_together(void
     assert_int_equal(take(s, 0), 0);
     deny(s, 1);
     status_desk_answered(s->desk, 0, 0, false);
-    assert_int_equal(take(s, 0), 8); /* no more than a message may hold, the oldest first */
+    assert_int_equal(take(s, DESK_GAP_NS - 1), E_BUSY);
+    assert_int_equal(take(s, DESK_GAP_NS), 8); /* no more than a message may hold, the oldest first */
     char first[ORDER_ID_SIZE];
     name_order(2, first);
     assert_string_equal(s->taken[0], first);
@@ -137,7 +138,7 @@ static void test_what_comes_while_a_question_is_under_way_goes_out_together(void
     assert_true(s->inquiries[0].is_heard);
     assert_false(s->inquiries[0].is_decided);
     status_desk_answered(s->desk, 0, 0, false);
-    assert_int_equal(take(s, 0), 2);
+    assert_int_equal(take(s, 2 * DESK_GAP_NS), 2);
 }
 
 static void test_the_next_question_waits_although_nobody_waits_for_the_first(void **state)
