@@ -1,6 +1,6 @@
 /*
- * A growable run of bytes, and the little JSON that is written by hand because it is on the hot path: whole lines are
- * appended in one go, without a tree in between. (What is read, is read by jansson.)
+ * A growable run of bytes, and the little JSON that is written by hand because it is on the hot path: whole
+ * lines are appended in one go, without a tree in between. (What is read, is read by jansson.)
  */
 #ifndef SECKILL_BASE_BUFFER_H
 #define SECKILL_BASE_BUFFER_H
@@ -18,8 +18,8 @@ struct buffer {
 };
 
 /* A zeroed struct is an empty buffer. */
-void buffer_free(struct buffer *b);     /* frees the bytes and leaves an empty buffer; b may be NULL */
-void buffer_clear(struct buffer *b);    /* len = 0, keeps the memory */
+void buffer_free(struct buffer *b);  /* frees the bytes and leaves an empty buffer; b may be NULL */
+void buffer_clear(struct buffer *b); /* len = 0, keeps the memory */
 void buffer_reserve(struct buffer *b, size_t more); /* room for `more` bytes beyond len */
 void buffer_add(struct buffer *b, const void *data, size_t len);
 void buffer_add_text(struct buffer *b, const char *text);
@@ -27,8 +27,8 @@ void buffer_add_int(struct buffer *b, int64_t value); /* decimal */
 void buffer_printf(struct buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *buffer_text(struct buffer *b); /* the bytes with a NUL behind them (not counted in len) */
 
-/* Appends text as a JSON string with its quotes. The bytes must be valid UTF-8; control characters, quotes and
- * backslashes are escaped, everything else goes out as it is. */
+/* Appends text as a JSON string with its quotes. The bytes must be valid UTF-8; control characters, quotes
+ * and backslashes are escaped, everything else goes out as it is. */
 void buffer_add_json(struct buffer *b, struct slice text);
 
 #endif

@@ -8,7 +8,7 @@
 #ifndef SECKILL_BASE_ERROR_H
 #define SECKILL_BASE_ERROR_H
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE                         __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first) __attribute__((format(printf, format_index, first)))
 
 enum error_code {
@@ -38,12 +38,12 @@ void detail_set(struct detail *d, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The exit codes that the programs use (sysexits.h). */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_FAILED = 1,        /* the command was understood and its answer is "no" (audit, check) */
-    EXIT_USAGE = 64,        /* EX_USAGE */
-    EXIT_UNAVAILABLE = 69,  /* EX_UNAVAILABLE: the broker is not to be had */
-    EXIT_SOFTWARE = 70,     /* EX_SOFTWARE: a bug of ours */
-    EXIT_DISK = 74,         /* EX_IOERR */
-    EXIT_CONFIG = 78,       /* EX_CONFIG */
+    EXIT_FAILED = 1,       /* the command was understood and its answer is "no" (audit, check) */
+    EXIT_USAGE = 64,       /* EX_USAGE */
+    EXIT_UNAVAILABLE = 69, /* EX_UNAVAILABLE: the broker is not to be had */
+    EXIT_SOFTWARE = 70,    /* EX_SOFTWARE: a bug of ours */
+    EXIT_DISK = 74,        /* EX_IOERR */
+    EXIT_CONFIG = 78,      /* EX_CONFIG */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* Numbers from text, taken whole or not at all: no leading blanks, no "+", no trailing bytes, no silent wrap. */
+/* Numbers from text, taken whole or not at all: no leading blanks, no "+", no trailing bytes, no silent wrap.
+ */
 #ifndef SECKILL_BASE_NUMBER_H
 #define SECKILL_BASE_NUMBER_H
 

@@ -16,9 +16,9 @@ struct program_flag { /* a flag of the program's own, without an argument */
 };
 
 struct program_spec {
-    const char *name;    /* "seckill-order" */
-    const char *summary; /* one line for --help */
-    const char *usage;   /* what follows the options in the usage line, or "" */
+    const char *name;                 /* "seckill-order" */
+    const char *summary;              /* one line for --help */
+    const char *usage;                /* what follows the options in the usage line, or "" */
     const struct program_flag *flags; /* ends with name == NULL; or NULL */
     struct config_spec config;
     /* Checks that need more than one value; NULL if there are none. E_INVALID with detail. */
@@ -27,11 +27,11 @@ struct program_spec {
 };
 
 /*
- * Parses argv, loads the settings, starts the log; a CONFIG_CHOICE "log.level" in the table, with log.h's levels in their
- * order, sets the level. Ends the process for --help, --version, --print-config,
- * --check-config (0, or 78 with the reason) and for bad usage (64) or bad configuration (78); so it returns only when
- * there is work to do. *first_argument is the index of the first word that is no option (options end there); may be
- * NULL. The config is owned by the caller.
+ * Parses argv, loads the settings, starts the log; a CONFIG_CHOICE "log.level" in the table, with log.h's
+ * levels in their order, sets the level. Ends the process for --help, --version, --print-config,
+ * --check-config (0, or 78 with the reason) and for bad usage (64) or bad configuration (78); so it returns
+ * only when there is work to do. *first_argument is the index of the first word that is no option (options
+ * end there); may be NULL. The config is owned by the caller.
  */
 struct config *program_start(const struct program_spec *spec, int argc, char **argv, void *settings,
                              int *first_argument);

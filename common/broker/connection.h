@@ -112,7 +112,8 @@ struct broker_events { /* any may be NULL: then such an event is ignored */
 int broker_connection_pump(struct broker_connection *c, const struct broker_events *events,
                            int max_deliveries, struct detail *why) MUST_USE;
 
-/* Frames wait in the library's memory: pump again before sleeping, the descriptor will not become readable for them. */
+/* Frames wait in the library's memory: pump again before sleeping, the descriptor will not become readable
+ * for them. */
 bool broker_connection_has_buffered(const struct broker_connection *c);
 
 bool broker_connection_blocked(const struct broker_connection *c); /* an alarm is on: do not publish */

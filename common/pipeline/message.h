@@ -1,8 +1,8 @@
 /*
- * The lines that travel: orders, decisions (= events), catalogue snapshots. One line is one JSON object with "v": 1; a
- * message body is one or more lines. To change a line: add optional members only (readers ignore what they do not
- * know); anything else is version 2, read by everybody before anybody writes it. Schemas with examples are in
- * schema/messages/, and the tests read those.
+ * The lines that travel: orders, decisions (= events), catalogue snapshots. One line is one JSON object with
+ * "v": 1; a message body is one or more lines. To change a line: add optional members only (readers ignore
+ * what they do not know); anything else is version 2, read by everybody before anybody writes it. Schemas
+ * with examples are in schema/messages/, and the tests read those.
  */
 #ifndef SECKILL_PIPELINE_MESSAGE_H
 #define SECKILL_PIPELINE_MESSAGE_H
@@ -38,32 +38,33 @@ struct order {
 /* Appends the line, with its "\n". reply_to is not written: it is a property of the message. */
 void order_encode(struct buffer *out, const struct order *order);
 
-/* Reads one line. Missing quantity: 1; missing accepted_ms: now_ms; missing reply_to: "". E_INVALID with a detail that
- * names the member. */
+/* Reads one line. Missing quantity: 1; missing accepted_ms: now_ms; missing reply_to: "". E_INVALID with a
+ * detail that names the member. */
 int order_decode(struct slice line, int64_t now_ms, struct order *out, struct detail *why) MUST_USE;
 
 enum order_status { ORDER_UNKNOWN, ORDER_ACCEPTED, ORDER_CONFIRMED, ORDER_REJECTED };
 enum reject_reason { /* stored as numbers in inventory.db: only add at the end */
-    REASON_NONE = 0,
-    REASON_SOLD_OUT = 1,
-    REASON_LIMIT_EXCEEDED = 2,
-    REASON_UNKNOWN_ITEM = 3,
-    REASON_SALE_NOT_STARTED = 4,
-    REASON_SALE_ENDED = 5,
-    REASON_SALE_PAUSED = 6,
+                     REASON_NONE = 0,
+                     REASON_SOLD_OUT = 1,
+                     REASON_LIMIT_EXCEEDED = 2,
+                     REASON_UNKNOWN_ITEM = 3,
+                     REASON_SALE_NOT_STARTED = 4,
+                     REASON_SALE_ENDED = 5,
+                     REASON_SALE_PAUSED = 6,
 };
-const char *order_status_name(enum order_status s);    /* "confirmed" */
-const char *reject_reason_name(enum reject_reason r);  /* "sold_out"; "" for REASON_NONE */
+const char *order_status_name(enum order_status s);   /* "confirmed" */
+const char *reject_reason_name(enum reject_reason r); /* "sold_out"; "" for REASON_NONE */
 
 struct decision {
-    enum order_status status; /* ORDER_CONFIRMED, ORDER_REJECTED; ORDER_UNKNOWN only in an answer to RPC_ORDER_STATUS */
+    enum order_status
+        status; /* ORDER_CONFIRMED, ORDER_REJECTED; ORDER_UNKNOWN only in an answer to RPC_ORDER_STATUS */
     char order_id[ORDER_ID_SIZE];
     char user_id[NAME_SIZE];
     char sku[NAME_SIZE];
     int32_t quantity;
     int64_t at_ms;
-    enum reject_reason reason;                       /* rejected */
-    int64_t unit_price, total, receipt_no;           /* confirmed */
+    enum reject_reason reason;             /* rejected */
+    int64_t unit_price, total, receipt_no; /* confirmed */
 };
 
 /* The event line "order.confirmed" or "order.rejected", with its "\n"; for ORDER_UNKNOWN the line
@@ -79,10 +80,10 @@ int decision_decode_json(const struct json_t *object, struct decision *out, stru
 struct item {
     char sku[NAME_SIZE];
     char name[ITEM_NAME_SIZE];
-    int64_t unit_price;            /* in the smallest unit (fen) */
+    int64_t unit_price; /* in the smallest unit (fen) */
     int64_t stock_total, stock_left;
-    int32_t limit_per_user;        /* units; 0: no limit */
-    int64_t starts_ms, ends_ms;    /* 0: open on that side; the window is starts <= t < ends */
+    int32_t limit_per_user;     /* units; 0: no limit */
+    int64_t starts_ms, ends_ms; /* 0: open on that side; the window is starts <= t < ends */
     bool paused;
     uint8_t shard;
 };
@@ -102,10 +103,12 @@ struct snapshot { /* the whole catalogue of one shard */
 };
 
 void snapshot_encode(struct buffer *out, const struct snapshot *snapshot);
-int snapshot_decode(struct slice body, struct snapshot *out, struct detail *why) MUST_USE; /* free it when 0 */
-void snapshot_free(struct snapshot *s); /* frees the items; NULL is fine */
+int snapshot_decode(struct slice body, struct snapshot *out,
+                    struct detail *why) MUST_USE; /* free it when 0 */
+void snapshot_free(struct snapshot *s);           /* frees the items; NULL is fine */
 
-/* Walks the lines of a body: takes the next non-empty line (without "\n" or "\r\n") off *rest. false: no more. */
+/* Walks the lines of a body: takes the next non-empty line (without "\n" or "\r\n") off *rest. false: no
+ * more. */
 bool line_next(struct slice *rest, struct slice *line);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Every name that travels between programs: exchanges, queues, routing keys, message headers, JSON members.
- * They are fixed; a virtual host keeps deployments apart. The topology table (topology_table.c) is built from them.
+ * They are fixed; a virtual host keeps deployments apart. The topology table (topology_table.c) is built from
+ * them.
  */
 #ifndef SECKILL_PIPELINE_NAMES_H
 #define SECKILL_PIPELINE_NAMES_H
@@ -32,8 +33,8 @@
 #define TYPE_LINES "application/x-ndjson"
 #define TYPE_JSON  "application/json"
 
-/* Message headers of an order batch: who published it, its number there (from 1, without gaps where published in
- * turn), and how many orders it holds. message_id is "<producer>-<seq>". */
+/* Message headers of an order batch: who published it, its number there (from 1, without gaps where published
+ * in turn), and how many orders it holds. message_id is "<producer>-<seq>". */
 #define HEADER_PRODUCER "seckill-producer"
 #define HEADER_SEQ      "seckill-seq"
 #define HEADER_COUNT    "seckill-count"
@@ -44,7 +45,8 @@
 #define HEADER_DEAD_AT_MS    "seckill-at-ms"
 #define HEADER_DEAD_ATTEMPTS "seckill-attempts"
 
-/* Message headers of a question: the method, and the moment (wall clock, ms) after which nobody waits any more. */
+/* Message headers of a question: the method, and the moment (wall clock, ms) after which nobody waits any
+ * more. */
 #define HEADER_RPC_METHOD      "seckill-method"
 #define HEADER_RPC_DEADLINE_MS "seckill-deadline-ms"
 
@@ -57,9 +59,10 @@
 #define EVENT_REDPACKET_GRANTED "redpacket.granted"
 
 /* Questions to inventory. */
-#define RPC_ITEM_PUT     "item.put"     /* {sku, name?, unit_price?, stock?, …} → the item */
-#define RPC_ITEM_SHOW    "item.show"    /* {sku} → the item */
-#define RPC_ITEM_LIST    "item.list"    /* {} → {"items": […]} */
-#define RPC_ORDER_STATUS "order.status" /* {"ids": […]} → {"orders": [decision lines, or {order_id, "status":"unknown"}]} */
+#define RPC_ITEM_PUT  "item.put"  /* {sku, name?, unit_price?, stock?, …} → the item */
+#define RPC_ITEM_SHOW "item.show" /* {sku} → the item */
+#define RPC_ITEM_LIST "item.list" /* {} → {"items": […]} */
+#define RPC_ORDER_STATUS                                                                                     \
+    "order.status" /* {"ids": […]} → {"orders": [decision lines, or {order_id, "status":"unknown"}]} */
 
 #endif

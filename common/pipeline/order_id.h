@@ -1,15 +1,15 @@
 /*
  * Order ids: 128 bits, written as 26 characters of Crockford base32 (upper case; the first is 0–7).
  *
- *   bits 127..40   identity   without a key: 42 bits of milliseconds since 2020-01-01, then 46 bits that begin at random in
- *                             each millisecond and count up in it, so ids of one process never meet and grow with time;
- *                             with a key: the first 88 bits of BLAKE2b-256, keyed, of (user, item, key)
- *   bits  39..32   shard      the item's, so that any front end knows whom to ask
- *   bits  31..0    MAC        BLAKE2b keyed, over the 12 bytes before it: tells an issued id from a guess (1 in 2^32)
+ *   bits 127..40   identity   without a key: 42 bits of milliseconds since 2020-01-01, then 46 bits that
+ * begin at random in each millisecond and count up in it, so ids of one process never meet and grow with
+ * time; with a key: the first 88 bits of BLAKE2b-256, keyed, of (user, item, key) bits  39..32   shard the
+ * item's, so that any front end knows whom to ask bits  31..0    MAC        BLAKE2b keyed, over the 12 bytes
+ * before it: tells an issued id from a guess (1 in 2^32)
  *
- * Two processes that make ids without a key in the same millisecond meet with a chance of about 80 / 2^46 at 40 orders
- * each. The keys for MAC and hash are derived from order.id_key_file by crypto_kdf (libsodium), so a key that leaks from
- * one use says nothing of the other.
+ * Two processes that make ids without a key in the same millisecond meet with a chance of about 80 / 2^46 at
+ * 40 orders each. The keys for MAC and hash are derived from order.id_key_file by crypto_kdf (libsodium), so
+ * a key that leaks from one use says nothing of the other.
  */
 #ifndef SECKILL_PIPELINE_ORDER_ID_H
 #define SECKILL_PIPELINE_ORDER_ID_H
@@ -36,7 +36,8 @@ void order_id_make(const struct order_id_key *key, int64_t now_ms, uint8_t shard
 void order_id_make_keyed(const struct order_id_key *key, const char *user_id, const char *sku,
                          const char *idempotency_key, uint8_t shard, char out[ORDER_ID_SIZE]);
 
-/* 26 characters of the alphabet, the first 0–7, upper case: could be anybody's id. text need not end with a NUL. */
+/* 26 characters of the alphabet, the first 0–7, upper case: could be anybody's id. text need not end with a
+ * NUL. */
 bool order_id_is_well_formed(const char *text, size_t len);
 
 /* Well-formed, and its MAC is ours: a front end of this deployment issued it. */

@@ -10,7 +10,7 @@
 
 #define STORE_DIR_MAX (STORE_PATH_SIZE - 128) /* leaves room for the names in it */
 #define PAGE_MAX      200
-#define NODE_NAME_MAX 32                      /* goes into the ledger's file name and into message headers */
+#define NODE_NAME_MAX 32 /* goes into the ledger's file name and into message headers */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
 
@@ -147,7 +147,8 @@ static int check_pages(const struct settings *s, struct detail *why)
     };
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (!is_page(pages[i].value)) {
-            detail_set(why, "%s: expected a path or an http address of at most %d bytes without a #, got \"%s\"",
+            detail_set(why,
+                       "%s: expected a path or an http address of at most %d bytes without a #, got \"%s\"",
                        pages[i].key, PAGE_MAX, pages[i].value);
             return E_INVALID;
         }

@@ -1,6 +1,6 @@
 /*
- * Every setting of every program, in one struct and one table: all programs read the same file, so that one file can
- * describe a deployment. A program uses what it needs.
+ * Every setting of every program, in one struct and one table: all programs read the same file, so that one
+ * file can describe a deployment. A program uses what it needs.
  */
 #ifndef SECKILL_PIPELINE_SETTINGS_H
 #define SECKILL_PIPELINE_SETTINGS_H
@@ -9,7 +9,7 @@
 
 struct settings {
     struct {
-        int level; /* enum log_level */
+        int level;   /* enum log_level */
         bool orders; /* a line for each step of each order */
     } log;
     struct {
@@ -26,8 +26,8 @@ struct settings {
     struct {
         const char *listen;
         int64_t threads;
-        int64_t connections;       /* for the whole process */
-        int64_t connection_memory; /* bytes */
+        int64_t connections;             /* for the whole process */
+        int64_t connection_memory;       /* bytes */
         int64_t connections_per_address; /* 0: no limit */
         int64_t request_timeout_s;
         int64_t idle_timeout_s;
@@ -38,12 +38,12 @@ struct settings {
     } auth;
     struct {
         const char *id_key_file;
-        const char *name;  /* this front end's name; "" = host name */
+        const char *name;     /* this front end's name; "" = host name */
         int64_t keep_decided; /* how many decided orders are remembered */
     } order;
     struct {
-        int64_t max_batch;  /* orders in a message */
-        int64_t window;     /* messages in flight */
+        int64_t max_batch; /* orders in a message */
+        int64_t window;    /* messages in flight */
         int64_t confirm_timeout_ms;
     } publisher;
     struct {
@@ -53,8 +53,8 @@ struct settings {
     } admission;
     struct {
         int64_t shard;
-        int64_t max_batch;   /* orders in a transaction at most */
-        int64_t prefetch;    /* messages */
+        int64_t max_batch;    /* orders in a transaction at most */
+        int64_t prefetch;     /* messages */
         int64_t relay_window; /* outbox messages in flight */
         int64_t max_attempts; /* of a redelivered message, before it is poison */
     } inventory;

@@ -34,7 +34,8 @@ enum store_mode {
     STORE_READER, /* read only; works while the owner runs and while nobody does */
 };
 
-/* E_NOT_FOUND: there is no such file, or (STORE_OWNER) it is empty. E_CORRUPT: it belongs to another application. E_IO. With detail. */
+/* E_NOT_FOUND: there is no such file, or (STORE_OWNER) it is empty. E_CORRUPT: it belongs to another
+ * application. E_IO. With detail. */
 int store_open(struct store **out, const char *path, enum store_mode mode, struct detail *why) MUST_USE;
 
 /* Rolls back what is open. The statements of this store must be freed before. s may be NULL. */

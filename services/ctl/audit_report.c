@@ -78,7 +78,8 @@ static void print_facts(const struct audit_report *r, FILE *out)
     fprintf(out, "queued    %" PRId64 " messages\n", r->queues.ready);
     if (r->unseen_batches > 0)
         fprintf(out,
-                "unseen    %" PRId64 " accepted orders in %" PRId64 " batches, by inventory; taken to be among the"
+                "unseen    %" PRId64 " accepted orders in %" PRId64
+                " batches, by inventory; taken to be among the"
                 " queued messages, which only an empty queue can prove\n",
                 r->unseen_orders, r->unseen_batches);
     fprintf(out, "dead      %" PRId64 " letters\n", r->queues.dead);

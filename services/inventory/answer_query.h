@@ -9,7 +9,7 @@
 
 struct answer_query {
     struct stock_store *stock;
-    int shards; /* topology.shards */
+    int shards;    /* topology.shards */
     bool *changed; /* set when an item was put */
 };
 

@@ -22,7 +22,7 @@
  *
  * 0, E_REFUSED with *refusal, or a fault of the store.
  */
-int put_item(struct stock_store *stock, int shards, const struct json_t *question, int64_t now_ms, struct item *out,
-             struct rpc_refusal *refusal) MUST_USE;
+int put_item(struct stock_store *stock, int shards, const struct json_t *question, int64_t now_ms,
+             struct item *out, struct rpc_refusal *refusal) MUST_USE;
 
 #endif

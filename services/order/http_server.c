@@ -66,7 +66,8 @@ static void turn(struct http_thread *t)
     if (http_routes_holds(&t->context, now_ns))
         fds[1].fd = -1;
     int64_t sleep_ns = http_routes_sleep_ns(&t->context, now_ns, turn_timeout_ms(t->daemon) * NS_PER_MS);
-    ppoll(fds, sizeof fds / sizeof fds[0], &(struct timespec){.tv_nsec = sleep_ns}, NULL); /* below a second */
+    ppoll(fds, sizeof fds / sizeof fds[0], &(struct timespec){.tv_nsec = sleep_ns},
+          NULL); /* below a second */
     status_desk_expire(t->server->front_end->desk, clock_mono_ns());
     if (fds[1].revents)
         http_routes_resume(&t->context);
