@@ -17,6 +17,8 @@ enum admission_verdict admission_early(const struct admission_state *state)
         return VERDICT_BROKER_UNREACHABLE;
     case BROKER_BLOCKED:
         return VERDICT_BROKER_BLOCKED;
+    case BROKER_NO_LEDGER:
+        return VERDICT_NO_LEDGER;
     }
     if (state->max_rate > 0 &&
         !rate_bucket_take(state->requests, rate_of_requests(state->max_rate), state->now_ns))

@@ -27,6 +27,7 @@ enum admission_verdict {
     VERDICT_DRAINING,
     VERDICT_BROKER_UNREACHABLE,
     VERDICT_BROKER_BLOCKED,
+    VERDICT_NO_LEDGER,
     VERDICT_RATE_LIMITED, /* the front end's request rate */
     /* with the order */
     VERDICT_USER_LIMITED,     /* this user's rate */

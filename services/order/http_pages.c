@@ -325,6 +325,8 @@ static const char *state_words(const struct front_end *fe)
         return "Refusing orders: the order queue cannot be reached.";
     case BROKER_BLOCKED:
         return "Refusing orders: the order queue is short of memory or disk.";
+    case BROKER_NO_LEDGER:
+        return "Refusing orders: this front end cannot write its ledger.";
     case BROKER_USABLE:
         break;
     }

@@ -215,6 +215,7 @@ static void report_status(const struct front_end *fe)
         [BROKER_USABLE] = "taking orders",
         [BROKER_UNREACHABLE] = "refusing orders: no broker",
         [BROKER_BLOCKED] = "refusing orders: the broker is short of memory or disk",
+        [BROKER_NO_LEDGER] = "refusing orders: the ledger cannot be written",
     };
     struct pending_counts counts = pending_counts(fe->pending);
     notify_status("%s; %lld undecided; %lld connections", states[publisher_state(fe->publisher)],

@@ -130,7 +130,7 @@ static void *broker_thread(void *context)
         rpc_client_expire(p->asker.rpc, now_ns);
         atomic_store_explicit(&p->options.metrics->value[METRIC_RPC_LATE], rpc_client_late(p->asker.rpc),
                               memory_order_relaxed);
-        if (p->connected && atomic_load(&p->state) == BROKER_USABLE && ask_status(&p->asker, now_ns))
+        if (p->connected && broker_state_is_reachable(publisher_state(p)) && ask_status(&p->asker, now_ns))
             publisher_lose_session(p, "publishing a question failed");
         wait_for_work(p);
     }

@@ -32,7 +32,14 @@ enum broker_state {
     BROKER_USABLE,
     BROKER_UNREACHABLE, /* no connection (yet), or the topology is missing there */
     BROKER_BLOCKED,     /* connection.blocked: a memory or disk alarm */
+    BROKER_NO_LEDGER,   /* all is well but our own disk: what was queued now could not be answered with 202 */
 };
+
+/* May questions be asked? */
+static inline bool broker_state_is_reachable(enum broker_state s)
+{
+    return s == BROKER_USABLE || s == BROKER_NO_LEDGER;
+}
 
 struct publisher_options { /* what is pointed to outlives the publisher */
     const struct settings *settings;

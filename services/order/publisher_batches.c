@@ -51,7 +51,7 @@ static enum submit_verdict note_in_ledger(struct publisher *p, const struct batc
     /* A 504 that is repeated without a key is a second order: so no more of them than were under way. */
     p->ledger_failed = true;
     if (atomic_load(&p->state) == BROKER_USABLE)
-        atomic_store(&p->state, BROKER_UNREACHABLE);
+        atomic_store(&p->state, BROKER_NO_LEDGER);
     coalescer_close(p->coalescer);
     publisher_refuse_waiting(p, refused_ledger);
     return SUBMIT_UNKNOWN; /* it is queued, but we may not claim what we could not note */
@@ -104,8 +104,10 @@ static void busy_end(struct publisher *p)
 /* Whichever way this and publisher_stop() fall together, the coalescer is closed in the end. */
 void publisher_take_orders(struct publisher *p)
 {
-    if (p->ledger_failed)
+    if (p->ledger_failed) {
+        atomic_store(&p->state, BROKER_NO_LEDGER);
         return;
+    }
     atomic_store(&p->state, BROKER_USABLE);
     coalescer_open(p->coalescer);
     if (atomic_load(&p->stopping))

@@ -95,6 +95,8 @@ static const char *not_ready_because(struct front_end *fe)
         return "the order queue cannot be reached";
     case BROKER_BLOCKED:
         return "the order queue is short of memory or disk";
+    case BROKER_NO_LEDGER:
+        return "this front end cannot write its ledger";
     case BROKER_USABLE:
         break;
     }

@@ -17,7 +17,7 @@ static void answer_unavailable(struct front_end *fe, struct http_reply *reply)
 {
     const char *detail =
         "inventory, which alone knows, does not answer; the order itself is not touched by this";
-    if (publisher_state(fe->publisher) != BROKER_USABLE)
+    if (!broker_state_is_reachable(publisher_state(fe->publisher)))
         detail = "inventory, which alone knows, cannot be asked without the message broker; the order itself "
                  "is not touched by this";
     if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
@@ -102,7 +102,7 @@ enum query_step query_order(struct front_end *fe, struct inquiry *q, const char 
         answer_from_memory(&view, reply);
         return QUERY_ANSWERED;
     }
-    if (must_ask && publisher_state(fe->publisher) != BROKER_USABLE) {
+    if (must_ask && !broker_state_is_reachable(publisher_state(fe->publisher))) {
         answer_unavailable(fe, reply);
         return QUERY_ANSWERED;
     }

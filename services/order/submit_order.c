@@ -15,6 +15,8 @@ static const struct {
                                     "the order queue cannot be reached; the order was not queued"},
     [VERDICT_BROKER_BLOCKED] = {PROBLEM_UNAVAILABLE,
                                 "the order queue is short of memory or disk; the order was not queued"},
+    [VERDICT_NO_LEDGER] = {PROBLEM_UNAVAILABLE,
+                           "this front end cannot note orders on its disk; the order was not queued"},
     [VERDICT_RATE_LIMITED] = {PROBLEM_RATE_LIMITED,
                               "more requests come than this front end takes; the order was not queued"},
     [VERDICT_USER_LIMITED] = {PROBLEM_RATE_LIMITED,

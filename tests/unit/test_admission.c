@@ -42,12 +42,15 @@ static void test_broker_states_have_their_verdicts(void **state)
                      VERDICT_BROKER_UNREACHABLE);
     assert_int_equal(admission_early(&(struct admission_state){.broker = BROKER_BLOCKED}),
                      VERDICT_BROKER_BLOCKED);
+    assert_int_equal(admission_early(&(struct admission_state){.broker = BROKER_NO_LEDGER}),
+                     VERDICT_NO_LEDGER);
 }
 
 static void test_draining_comes_before_the_broker(void **state)
 {
     (void)state;
-    static const enum broker_state all[] = {BROKER_USABLE, BROKER_UNREACHABLE, BROKER_BLOCKED};
+    static const enum broker_state all[] = {BROKER_USABLE, BROKER_UNREACHABLE, BROKER_BLOCKED,
+                                            BROKER_NO_LEDGER};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         assert_int_equal(admission_early(&(struct admission_state){.draining = true, .broker = all[i]}),
                          VERDICT_DRAINING);
