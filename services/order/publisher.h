@@ -4,12 +4,13 @@
  *
  * The way of an order: publisher_submit → coalescer → a batch (one message) → confirm → ledger → verdict in
  * the submission's mailbox. Conserved: each submission handed over comes back exactly once, with a verdict
- * other than SUBMIT_PENDING, at most confirm_timeout (+ about a second while connecting) later.
+ * other than SUBMIT_PENDING: at most confirm_timeout after it was handed over while it waits, and as long
+ * again once it was sent (+ about a second while connecting).
  *
  *  - REFUSED only where not a byte of the order can have left, or the broker nacked or returned the only copy
- * sent.
+ *    sent.
  *  - A batch whose connection breaks is published again under the same ids, number and count when there is a
- * broker again, until its deadline; then UNKNOWN. A nack or return for such a second copy is UNKNOWN too.
+ *    broker again, until its deadline; then UNKNOWN. A nack or return for such a second copy is UNKNOWN too.
  *  - A missed deadline makes the broker unusable at once: both connections are abandoned and opened anew.
  *  - While the ledger cannot be written no orders are taken: they would be queued and could not be answered.
  */
@@ -73,7 +74,7 @@ int64_t publisher_turn_ns(const struct publisher *p);
  * stuck in a call to the broker for longer than the confirm timeout, so that it comes back. */
 void publisher_watchdog(struct publisher *p, int64_t now_ns);
 
-/* SIGTERM: takes no more orders, and ends as soon as all that were taken have their verdict (at most
+/* SIGTERM: takes no more orders, and ends as soon as all that were taken have their verdict (at most twice
  * confirm_timeout). Blocks until the thread is gone; verdicts are in their mailboxes then. */
 void publisher_stop(struct publisher *p);
 void publisher_free(struct publisher *p); /* after publisher_stop; NULL is fine */
