@@ -25,7 +25,7 @@ void buffer_clear(struct buffer *b)
 }
 
 /* Doubles, so that n bytes appended one by one are copied at most about twice. */
-static void grow(struct buffer *b, size_t more)
+void buffer_grow(struct buffer *b, size_t more)
 {
     size_t needed;
     if (__builtin_add_overflow(b->len, more, &needed) || needed > SIZE_MAX / 2)
@@ -37,38 +37,32 @@ static void grow(struct buffer *b, size_t more)
     b->cap = cap;
 }
 
-void buffer_reserve(struct buffer *b, size_t more)
-{
-    if (b->cap - b->len < more)
-        grow(b, more);
-}
+#define DIGITS_MAX 20 /* "-9223372036854775808" */
 
-void buffer_add(struct buffer *b, const void *data, size_t len)
-{
-    if (len == 0)
-        return; /* data may be NULL then, which memcpy forbids */
-    buffer_reserve(b, len);
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-}
-
-void buffer_add_text(struct buffer *b, const char *text)
-{
-    buffer_add(b, text, strlen(text));
-}
+/* Two digits a division: a line has some forty of them. */
+static const char pairs[200] = "00010203040506070809101112131415161718192021222324"
+                               "25262728293031323334353637383940414243444546474849"
+                               "50515253545556575859606162636465666768697071727374"
+                               "75767778798081828384858687888990919293949596979899";
 
 void buffer_add_int(struct buffer *b, int64_t value)
 {
-    char digits[20]; /* "-9223372036854775808" */
-    char *p = digits + sizeof(digits);
+    char digits[DIGITS_MAX];
+    char *p = digits + sizeof digits;
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        *--p = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
+    for (; rest >= 100; rest /= 100) {
+        p -= 2;
+        memcpy(p, pairs + 2 * (rest % 100), 2);
+    }
+    if (rest >= 10) {
+        p -= 2;
+        memcpy(p, pairs + 2 * rest, 2);
+    } else {
+        *--p = (char)('0' + rest);
+    }
     if (value < 0)
         *--p = '-';
-    buffer_add(b, p, (size_t)(digits + sizeof(digits) - p));
+    buffer_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
 void buffer_printf(struct buffer *b, const char *format, ...)
@@ -126,7 +120,8 @@ void buffer_add_json(struct buffer *b, struct slice text)
     /* Room for the worst that a piece can become is asked for before it, so that the inner loop looks at
      * nothing but the table, and a long text does not ask for six times its length. */
     enum { PIECE = 256 };
-    buffer_add(b, "\"", 1);
+    buffer_reserve(b, 1);
+    b->data[b->len++] = '"';
     for (size_t start = 0; start < text.len; start += PIECE) {
         size_t end = text.len - start < PIECE ? text.len : start + PIECE;
         buffer_reserve(b, (end - start) * ESCAPED_SIZE);
@@ -140,5 +135,6 @@ void buffer_add_json(struct buffer *b, struct slice text)
         }
         b->len = (size_t)(out - b->data);
     }
-    buffer_add(b, "\"", 1);
+    buffer_reserve(b, 1);
+    b->data[b->len++] = '"';
 }

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
@@ -20,9 +21,32 @@ struct buffer {
 /* A zeroed struct is an empty buffer. */
 void buffer_free(struct buffer *b);  /* frees the bytes and leaves an empty buffer; b may be NULL */
 void buffer_clear(struct buffer *b); /* len = 0, keeps the memory */
-void buffer_reserve(struct buffer *b, size_t more); /* room for `more` bytes beyond len */
-void buffer_add(struct buffer *b, const void *data, size_t len);
-void buffer_add_text(struct buffer *b, const char *text);
+void buffer_grow(struct buffer *b, size_t more); /* buffer_reserve's rare half */
+
+/* These are inline because lines are put together of a dozen pieces, most of them literals whose length the
+ * compiler knows. */
+
+/* Makes room for `more` bytes beyond len. */
+static inline void buffer_reserve(struct buffer *b, size_t more)
+{
+    if (b->cap - b->len < more)
+        buffer_grow(b, more);
+}
+
+static inline void buffer_add(struct buffer *b, const void *data, size_t len)
+{
+    if (len == 0)
+        return; /* data may be NULL then, which memcpy forbids */
+    buffer_reserve(b, len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+static inline void buffer_add_text(struct buffer *b, const char *text)
+{
+    buffer_add(b, text, strlen(text));
+}
+
 void buffer_add_int(struct buffer *b, int64_t value); /* decimal */
 void buffer_printf(struct buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *buffer_text(struct buffer *b); /* the bytes with a NUL behind them (not counted in len) */

@@ -149,9 +149,27 @@ static bool take_string(struct cursor *c, struct slice *out)
     return true;
 }
 
+/* Names are nearly always short, printable ASCII: one look at each byte then says all. */
+static bool take_ascii_name(struct cursor *c, char out[NAME_SIZE])
+{
+    size_t left = (size_t)(c->end - c->at), len = 0;
+    const unsigned char *s = (const unsigned char *)c->at;
+    while (len < left && len <= NAME_MAX_BYTES && s[len] >= 0x20 && s[len] < 0x7f && s[len] != '"' &&
+           s[len] != '\\')
+        len++;
+    if (len == 0 || len == left || len > NAME_MAX_BYTES || s[len] != '"')
+        return false;
+    memcpy(out, s, len);
+    out[len] = '\0';
+    c->at += len + 1;
+    return true;
+}
+
 static bool take_name(struct cursor *c, char out[NAME_SIZE])
 {
     struct slice text;
+    if (take_ascii_name(c, out))
+        return true;
     if (!take_string(c, &text) || !name_is_valid(text))
         return false;
     memcpy(out, text.data, text.len);
@@ -161,11 +179,12 @@ static bool take_name(struct cursor *c, char out[NAME_SIZE])
 
 static bool take_order_id(struct cursor *c, char out[ORDER_ID_SIZE])
 {
-    struct slice text;
-    if (!take_string(c, &text) || !order_id_is_well_formed(text.data, text.len))
+    if (c->end - c->at <= ORDER_ID_CHARS || c->at[ORDER_ID_CHARS] != '"' ||
+        !order_id_is_well_formed(c->at, ORDER_ID_CHARS))
         return false;
-    memcpy(out, text.data, ORDER_ID_CHARS);
+    memcpy(out, c->at, ORDER_ID_CHARS);
     out[ORDER_ID_CHARS] = '\0';
+    c->at += ORDER_ID_CHARS + 1;
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/broker/publish.h"
 #include "common/pipeline/names.h"
+#include "common/pipeline/outbox.h"
 #include "common/store/statement.h"
 
 #define BACKOFF_FIRST_NS (1 * NS_PER_S)
@@ -18,6 +19,11 @@
 #define SWEEP_AFTER_NS   (200 * NS_PER_MS) /* confirmed rows wait so long for a transaction to ride in */
 #define SWEEP_COUNT      256               /* and at most so many of them */
 #define MESSAGE_ID_SIZE  128
+
+/* A lane begins no row while this much of it is in flight. Events can wait, orders cannot: in a backlog each
+ * event that the broker takes costs it time that the orders which it delivers, and their decisions, could
+ * have. */
+#define FLIGHT_BYTES_MAX OUTBOX_BODY_MAX
 
 enum { NEXT, LAST, REMOVE, STATEMENTS };
 
@@ -36,12 +42,14 @@ struct lane {
     int64_t paused_ns;  /* not before this moment; 0: now */
     int64_t backoff_ns; /* the next pause; 0: none yet */
     int in_flight;
+    size_t bytes_in_flight;
 };
 
 struct flight { /* in the order of their tags */
     int64_t id;
     uint64_t tag;
     struct lane *lane;
+    size_t bytes;
     bool returned;
     char message_id[MESSAGE_ID_SIZE];
 };
@@ -129,7 +137,8 @@ static void publish_row(struct outbox_relay *r, struct lane *lane, struct statem
                         struct broker_connection *publish)
 {
     struct flight *f = &r->flights[r->flight_count];
-    *f = (struct flight){.id = statement_int(row, 0), .lane = lane};
+    struct slice body = statement_blob(row, 4);
+    *f = (struct flight){.id = statement_int(row, 0), .lane = lane, .bytes = body.len};
     write_message_id(r, row, f);
     char routing_key[256];
     statement_copy_text(row, 1, routing_key, sizeof routing_key);
@@ -142,13 +151,14 @@ static void publish_row(struct outbox_relay *r, struct lane *lane, struct statem
         .properties = {.content_type = slice_of(TYPE_LINES),
                        .message_id = slice_of(f->message_id),
                        .persistent = true},
-        .body = statement_blob(row, 4),
+        .body = body,
     };
     if (json)
         read_headers(json, &message.properties);
     if (broker_publish(publish, &message, &f->tag) == 0) {
         r->flight_count++;
         lane->in_flight++;
+        lane->bytes_in_flight += f->bytes;
     }
     lane->cursor = f->id;
     json_decref(json);
@@ -166,6 +176,11 @@ static int pass_all(struct outbox_relay *r, struct lane *lane)
     return row < 0 ? row : 0;
 }
 
+static bool lane_has_room(const struct outbox_relay *r, const struct lane *lane)
+{
+    return lane->in_flight < r->window && lane->bytes_in_flight < FLIGHT_BYTES_MAX;
+}
+
 static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_connection *publish,
                     int64_t now_ns)
 {
@@ -176,7 +191,7 @@ static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_con
         lane->cursor = 0;
         lane->more = true;
     }
-    while (lane->more && !lane->again && lane->in_flight < r->window && !broker_connection_blocked(publish)) {
+    while (lane->more && !lane->again && lane_has_room(r, lane) && !broker_connection_blocked(publish)) {
         struct statement *next = r->st[NEXT];
         statement_bind_text(next, 1, slice_of(lane->exchange));
         statement_bind_int(next, 2, lane->cursor);
@@ -227,6 +242,7 @@ static void pause_lane(struct lane *lane, const struct flight *f, int64_t now_ns
 static void settle(struct outbox_relay *r, const struct flight *f, bool ack, int64_t now_ns)
 {
     f->lane->in_flight--;
+    f->lane->bytes_in_flight -= f->bytes;
     if (!ack || f->returned) {
         pause_lane(f->lane, f, now_ns);
         return;
@@ -261,6 +277,7 @@ void outbox_relay_lost(struct outbox_relay *r)
     r->flight_count = 0;
     for (int i = 0; i < r->lane_count; i++) {
         r->lanes[i].in_flight = 0;
+        r->lanes[i].bytes_in_flight = 0;
         r->lanes[i].again = true;
         r->lanes[i].paused_ns = 0;
     }

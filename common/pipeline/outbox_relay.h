@@ -1,7 +1,7 @@
 /*
- * Carries the outbox out: publishes its rows persistent, mandatory and with confirms, a bounded number in
- * flight, and deletes each when the broker has confirmed it. A crash in between publishes a row again:
- * receivers dedupe.
+ * Carries the outbox out: publishes its rows persistent, mandatory and with confirms, a bounded number and
+ * about OUTBOX_BODY_MAX bytes in flight, and deletes each when the broker has confirmed it. A crash in
+ * between publishes a row again: receivers dedupe.
  *
  * Each exchange is a lane of its own. A row that is refused (nack) or returned stays, and its lane pauses, 1
  * s at first and up to 30 s; the other lanes, and the orders, do not wait for it. While the broker is blocked

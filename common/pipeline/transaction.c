@@ -89,8 +89,9 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
     int64_t number = 0;
     int error = 0;
     m->requeue = false;
+    struct detail why; /* not zeroed for each line: it is long, and read after a failure only */
     while (!error && line_next(&rest, &line)) {
-        struct detail why = {.text = ""};
+        why.text[0] = '\0';
         struct task task = {.line = line,
                             .reply_to = m->reply_to,
                             .now_ms = now_ms,

@@ -118,6 +118,36 @@ static void test_rows_go_out_within_the_window_and_end_when_confirmed(void **sta
     assert_true(outbox_relay_is_done(f->relay));
 }
 
+static void test_large_rows_go_out_one_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    static char large[OUTBOX_BODY_MAX];
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            outbox_add_message(f->outbox,
+                               &(struct outbox_message){.exchange = EXCHANGE_EVENTS,
+                                                        .routing_key = "k",
+                                                        .body = {.data = large, .len = sizeof large}}),
+            0);
+    outbox_relay_wake(f->relay);
+    run(f, 0);
+    assert_int_equal(broker.tag, 1);
+    add(f, EXCHANGE_DEAD, NULL); /* another lane */
+    run(f, 0);
+    assert_int_equal(broker.tag, 2);
+    outbox_relay_confirmed(f->relay, 1, false, true, 0);
+    run(f, 0);
+    assert_int_equal(broker.tag, 3);
+    outbox_relay_lost(f->relay); /* what was in flight does not count against the next connection */
+    assert_int_equal(outbox_relay_tidy(f->relay, 0, true), 0);
+    run(f, 0);
+    assert_int_equal(broker.tag, 5);
+    outbox_relay_confirmed(f->relay, 5, true, true, 0);
+    assert_int_equal(outbox_relay_tidy(f->relay, 0, true), 0);
+    assert_int_equal(rows(f), 0);
+}
+
 static void test_rows_of_an_earlier_run_go_out(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +281,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_rows_go_out_within_the_window_and_end_when_confirmed),
+        TEST(test_large_rows_go_out_one_after_the_other),
         TEST(test_rows_of_an_earlier_run_go_out),
         TEST(test_confirms_of_other_messages_are_none_of_ours),
         TEST(test_a_refused_row_is_kept_and_tried_again_later),
