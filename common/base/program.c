@@ -6,7 +6,14 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
+
+#ifdef SECKILL_FAULTS
+#define BUILD_NOTE " (with fault points)"
+#else
+#define BUILD_NOTE ""
+#endif
 
 enum option_code { /* what getopt_long returns; FLAG_BASE + i is the program's own flag i */
                    OPTION_CONFIG = 256,
@@ -120,7 +127,7 @@ static void take_option(const struct program_spec *spec, int code, struct comman
         line->print = true;
         break;
     case OPTION_VERSION:
-        printf("%s %s\n", spec->name, SECKILL_VERSION);
+        printf("%s %s" BUILD_NOTE "\n", spec->name, SECKILL_VERSION);
         finish();
     case OPTION_HELP:
         print_help(spec);
@@ -161,6 +168,7 @@ struct config *program_start(const struct program_spec *spec, int argc, char **a
     log_start(spec->name);
     struct command_line line = {0};
     const int first = parse_command_line(spec, argc, argv, &line);
+    fault_start();
 
     struct config *config;
     struct detail why = {0};

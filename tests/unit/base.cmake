@@ -17,6 +17,21 @@ target_compile_definitions(test_program PRIVATE
   TINY_PROGRAM="$<TARGET_FILE:tiny_program>"
   TINY_PROGRAM_WITH_ARGUMENTS="$<TARGET_FILE:tiny_program_with_arguments>")
 
+# One program with fault points and one without, whatever SECKILL_FAULTS says of the others: each has its own copy of
+# what the option changes.
+add_executable(faulty_program faulty_program.c ${PROJECT_SOURCE_DIR}/common/base/program.c
+               ${PROJECT_SOURCE_DIR}/common/base/fault.c)
+target_compile_options(faulty_program PRIVATE -USECKILL_FAULTS -DSECKILL_FAULTS)
+add_executable(pointless_program faulty_program.c ${PROJECT_SOURCE_DIR}/common/base/program.c)
+target_compile_options(pointless_program PRIVATE -USECKILL_FAULTS)
+target_link_libraries(faulty_program PRIVATE seckill_base)
+target_link_libraries(pointless_program PRIVATE seckill_base)
+
+seckill_unit_test(test_fault seckill_base)
+add_dependencies(test_fault faulty_program pointless_program)
+target_compile_definitions(test_fault PRIVATE
+  FAULTY_PROGRAM="$<TARGET_FILE:faulty_program>" POINTLESS_PROGRAM="$<TARGET_FILE:pointless_program>")
+
 seckill_unit_test(test_settings seckill_pipeline)
 
 add_test(NAME lint_includes COMMAND ${PROJECT_SOURCE_DIR}/tests/lint_includes.sh ${PROJECT_SOURCE_DIR})
