@@ -213,7 +213,7 @@ bool broker_connection_blocked(const struct broker_connection *c)
 
 bool broker_connection_has_buffered(const struct broker_connection *c)
 {
-    return amqp_frames_enqueued(c->amqp) || amqp_data_in_buffer(c->amqp);
+    return c->peeked || amqp_frames_enqueued(c->amqp) || amqp_data_in_buffer(c->amqp);
 }
 
 /* ---- what arrives ---- */
@@ -346,16 +346,34 @@ static int on_frame(struct broker_connection *c, const struct broker_events *eve
     }
 }
 
-int broker_connection_pump(struct broker_connection *c, const struct broker_events *events,
-                           int max_deliveries, struct detail *why)
+/* The next frame that is here, or AMQP_STATUS_TIMEOUT. */
+static int next_frame(struct broker_connection *c, amqp_frame_t *frame)
 {
-    if (c->dead)
-        return broker_died(c, why, "reading", "the connection is closed");
+    struct timeval zero = {0};
+    if (!c->peeked)
+        return amqp_simple_wait_frame_noblock(c->amqp, frame, &zero);
+    c->peeked = false;
+    *frame = c->frame;
+    return AMQP_STATUS_OK;
+}
+
+int broker_peek(struct broker_connection *c)
+{
+    if (c->peeked || c->pumping) /* a pump looks, and recycles what a frame read ahead would live in */
+        return 0;
+    int status = next_frame(c, &c->frame);
+    c->peeked = status == AMQP_STATUS_OK;
+    c->dead = !c->peeked && status != AMQP_STATUS_TIMEOUT;
+    return c->dead ? E_CLOSED : 0;
+}
+
+static int pump(struct broker_connection *c, const struct broker_events *events, int max_deliveries,
+                struct detail *why)
+{
     int deliveries = 0;
     for (;;) {
         amqp_frame_t frame;
-        struct timeval zero = {0};
-        int status = amqp_simple_wait_frame_noblock(c->amqp, &frame, &zero);
+        int status = next_frame(c, &frame);
         if (status == AMQP_STATUS_TIMEOUT)
             return 0;
         if (status != AMQP_STATUS_OK)
@@ -367,4 +385,15 @@ int broker_connection_pump(struct broker_connection *c, const struct broker_even
         if (max_deliveries > 0 && deliveries >= max_deliveries)
             return 1;
     }
+}
+
+int broker_connection_pump(struct broker_connection *c, const struct broker_events *events,
+                           int max_deliveries, struct detail *why)
+{
+    if (c->dead)
+        return broker_died(c, why, "reading", "the connection is closed");
+    c->pumping = true;
+    int result = pump(c, events, max_deliveries, why);
+    c->pumping = false;
+    return result;
 }

@@ -32,6 +32,8 @@ struct broker_connection {
     uint64_t next_tag;    /* of the next publish */
     size_t frame_payload; /* bytes of body in one frame */
     struct incoming incoming;
+    bool pumping, peeked;
+    amqp_frame_t frame; /* peeked: read ahead of the next pump */
 };
 
 static inline amqp_bytes_t bytes_of(const char *text)
@@ -59,6 +61,13 @@ int broker_reply_check(struct broker_connection *c, amqp_rpc_reply_t reply, cons
 
 /* After the broker closed the channel: answers that and opens it anew. */
 int broker_channel_reopen(struct broker_connection *c, struct detail *why) MUST_USE;
+
+/*
+ * Before a publish: is the broker still heard? rabbitmq-c 0.11 waits without a bound inside
+ * amqp_basic_publish where it finds the broker's heartbeat overdue (amqp_try_recv: a time-out of 0 s is
+ * none), so it has to find that here, where it does not wait. E_CLOSED: it is not.
+ */
+int broker_peek(struct broker_connection *c) MUST_USE;
 
 /* properties → the library's form; table entries live in `entries` (BROKER_MAX_HEADERS of them). */
 void broker_properties_encode(const struct broker_properties *in, amqp_table_entry_t *entries,

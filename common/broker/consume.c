@@ -27,6 +27,15 @@ int broker_consume(struct broker_connection *c, const char *queue, const char *t
     return check(c, "consuming from", queue, why);
 }
 
+int broker_hold(struct broker_connection *c, const char *name, struct detail *why)
+{
+    if (c->dead)
+        return broker_died(c, why, "holding", "the connection is closed");
+    amqp_queue_declare(c->amqp, CHANNEL, bytes_of(name), 0, 0, 1 /* exclusive */, 1 /* auto-delete */,
+                       amqp_empty_table);
+    return check(c, "holding", name, why);
+}
+
 int broker_cancel(struct broker_connection *c, const char *tag, struct detail *why)
 {
     if (c->dead)

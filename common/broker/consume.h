@@ -11,6 +11,11 @@
  * then, as the broker closes the channel); E_CLOSED, E_TIMEOUT, E_REFUSED. */
 int broker_consume(struct broker_connection *c, const char *queue, const char *tag, int prefetch, bool no_ack,
                    struct detail *why) MUST_USE;
+
+/* Holds this name until the connection ends: E_REFUSED (and the connection is dead) while another one has it,
+ * on whatever node of a cluster. It is the name of an exclusive queue that nothing is sent to. An exclusive
+ * consumer would not do: a quorum queue takes a second one without a word. */
+int broker_hold(struct broker_connection *c, const char *name, struct detail *why) MUST_USE;
 int broker_cancel(struct broker_connection *c, const char *tag, struct detail *why) MUST_USE;
 
 /* multiple: this one and all before it on the channel. E_CLOSED. */

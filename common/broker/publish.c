@@ -5,7 +5,7 @@
 
 int broker_publish(struct broker_connection *c, const struct broker_message *message, uint64_t *tag)
 {
-    if (c->dead)
+    if (c->dead || broker_peek(c))
         return E_CLOSED;
     amqp_table_entry_t entries[BROKER_MAX_HEADERS];
     amqp_basic_properties_t properties;

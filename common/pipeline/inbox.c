@@ -7,6 +7,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/buffer.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
 #include "common/store/statement.h"
@@ -219,6 +220,7 @@ int inbox_bury(struct inbox *i, struct outbox *outbox, const struct dead_letter 
     int error = statement_run(st);
     if (!error)
         error = put_in_outbox(i, outbox, letter, key);
+    FAULT_POINT("inbox.buried");
     if (!error) {
         char quoted[512];
         log_warn("dead_letter", "message=%s line=%" PRId64 " orders=%" PRId64 " reason=%s detail=%s", key,

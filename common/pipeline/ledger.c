@@ -14,6 +14,7 @@
 #include "common/base/alloc.h"
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/file.h"
 #include "common/base/number.h"
 
@@ -70,6 +71,7 @@ int ledger_create(struct ledger **out, const char *dir, const char *producer, st
         detail_set(why, "%s: cannot be written: %s", buffer_text(&path), strerror(errno));
         goto done;
     }
+    FAULT_POINT("ledger.created");
     *out = l;
     l = NULL;
     rc = 0;
@@ -97,6 +99,7 @@ int ledger_probe(struct ledger *l)
         return E_IO;
     l->broken = false;
     ssize_t written = write(l->fd, blank, sizeof(blank));
+    FAULT_POINT("ledger.probed");
     if (ftruncate(l->fd, l->len) != 0) {
         l->broken = true;
         return E_IO;

@@ -50,6 +50,10 @@
 #define HEADER_RPC_METHOD      "seckill-method"
 #define HEADER_RPC_DEADLINE_MS "seckill-deadline-ms"
 
+/* The code of an answer where the environment failed, a disk mostly: nobody knows what was done. Every other
+ * code says that nothing was. */
+#define RPC_CODE_FAILED "failed"
+
 /* Version of every line, and of the snapshots. */
 #define MESSAGE_VERSION 1
 

@@ -8,6 +8,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/broker/publish.h"
 #include "common/pipeline/names.h"
@@ -155,10 +156,12 @@ static void publish_row(struct outbox_relay *r, struct lane *lane, struct statem
     };
     if (json)
         read_headers(json, &message.properties);
+    FAULT_POINT("relay.before_publish");
     if (broker_publish(publish, &message, &f->tag) == 0) {
         r->flight_count++;
         lane->in_flight++;
         lane->bytes_in_flight += f->bytes;
+        FAULT_POINT("relay.published");
     }
     lane->cursor = f->id;
     json_decref(json);
@@ -237,6 +240,7 @@ static void pause_lane(struct lane *lane, const struct flight *f, int64_t now_ns
     lane->paused_ns = now_ns + lane->backoff_ns;
     log_warn("outbox_refused", "exchange=%s message_id=%s how=%s retry_ms=%lld", lane->exchange,
              f->message_id, f->returned ? "returned" : "nack", (long long)(lane->backoff_ns / NS_PER_MS));
+    FAULT_POINT("relay.refused");
 }
 
 static void settle(struct outbox_relay *r, const struct flight *f, bool ack, int64_t now_ns)
@@ -250,6 +254,7 @@ static void settle(struct outbox_relay *r, const struct flight *f, bool ack, int
     if (!f->lane->again)
         f->lane->backoff_ns = 0;
     add_confirmed(r, f->id, now_ns);
+    FAULT_POINT("relay.confirmed");
 }
 
 void outbox_relay_confirmed(struct outbox_relay *r, uint64_t tag, bool multiple, bool ack, int64_t now_ns)
@@ -331,11 +336,13 @@ int outbox_relay_tidy(struct outbox_relay *r, int64_t now_ns, bool at_once)
         error = outbox_relay_sweep(r);
     if (!error)
         error = store_commit(r->store);
-    if (error)
+    if (error) {
         store_rollback(r->store);
-    else
-        outbox_relay_swept(r);
-    return error;
+        return error;
+    }
+    FAULT_POINT("relay.tidied");
+    outbox_relay_swept(r);
+    return 0;
 }
 
 int64_t outbox_relay_due_ns(const struct outbox_relay *r)

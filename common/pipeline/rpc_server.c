@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/broker/consume.h"
 #include "common/broker/publish.h"
 #include "common/pipeline/json_read.h"
@@ -117,9 +118,12 @@ int rpc_server_delivery(struct rpc_server *s, const struct broker_delivery *q,
 
     struct rpc_refusal refusal = {.code = NULL};
     buffer_clear(&s->result);
+    FAULT_POINT("rpc.before_handling");
     int error = work_on(s, q, &refusal);
-    if (error && error != E_REFUSED)
-        return error;
+    bool failed = error && error != E_REFUSED;
+    if (failed) /* a commit that failed may stand all the same, once the file is read again */
+        rpc_refuse(&refusal, RPC_CODE_FAILED,
+                   "the disk of this service failed: what was asked for may or may not have been done");
     s->counts.answered += !error;
     s->counts.refused += error != 0;
     write_body(s, &refusal);
@@ -129,6 +133,8 @@ int rpc_server_delivery(struct rpc_server *s, const struct broker_delivery *q,
         .properties = {.content_type = slice_of(TYPE_JSON), .correlation_id = p->correlation_id},
         .body = {.data = s->body.data, .len = s->body.len},
     };
+    FAULT_POINT("rpc.handled");
     (void)!broker_publish(publish, &answer, NULL); /* if it breaks, the next pump says so */
-    return 0;
+    FAULT_POINT("rpc.answered");
+    return failed ? error : 0;
 }

@@ -25,7 +25,7 @@ struct rpc_refusal {
 struct rpc_method {
     const char *name; /* NULL ends a table */
     /* 0: the result (one JSON value) was appended. E_REFUSED: *refusal says why. Any other code: the
-     * environment failed; the asker gets no answer and the process is to end. */
+     * environment failed: the asker is told RPC_CODE_FAILED, and the process is to end. */
     int (*answer)(void *context, const struct json_t *question, struct buffer *result,
                   struct rpc_refusal *refusal);
 };

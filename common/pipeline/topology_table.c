@@ -29,7 +29,7 @@ static const struct topology_queue fixed_queues[] = {
     {.name = QUEUE_NOTIFICATION, .quorum = true},
     {.name = QUEUE_REDPACKET, .quorum = true},
     {.name = QUEUE_DEAD, .quorum = true},
-    {.name = QUEUE_RPC_REDPACKET, .quorum = false},
+    {.name = QUEUE_RPC_REDPACKET, .quorum = true},
 };
 
 static const struct topology_binding fixed_bindings[] = {
@@ -108,7 +108,7 @@ const struct topology *topology_table_new(int shards)
         const char *rpc_key = shard_name(t, &names, KEY_RPC_INVENTORY_PREFIX, shard);
         t->queues[queues++] =
             (struct topology_queue){.name = orders, .quorum = true, .single_active_consumer = true};
-        t->queues[queues++] = (struct topology_queue){.name = rpc, .quorum = false};
+        t->queues[queues++] = (struct topology_queue){.name = rpc, .quorum = true};
         t->bindings[bindings++] = (struct topology_binding){EXCHANGE_ORDERS, orders, orders_key};
         t->bindings[bindings++] = (struct topology_binding){EXCHANGE_RPC, rpc, rpc_key};
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/pipeline/message.h"
 
@@ -100,6 +101,7 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
                             .why = &why,
                             .reason = "malformed"};
         error = handle_line(t, m, ++number, &task, isolated, &mine);
+        FAULT_POINT("transaction.line");
     }
     if (!error && number == 0) {
         mine.dead = m->orders;
@@ -125,6 +127,7 @@ static int undo(struct transaction *t, int error)
     else
         log_warn("transaction_undone", "what=\"%s\" sqlite=\"%s\"", error_text(error), words);
     store_rollback(t->store);
+    FAULT_POINT("transaction.rolled_back");
     outbox_discard(t->outbox);
     replies_discard(t->replies);
     int reloading = t->handler->rolled_back ? t->handler->rolled_back(t->handler_context) : 0;
@@ -141,11 +144,15 @@ static int finish(struct transaction *t, const char *attempt)
         error = inbox_attempt_end(t->inbox, attempt);
     if (!error && t->relay)
         error = outbox_relay_sweep(t->relay);
-    return error ? error : store_commit(t->store);
+    if (error)
+        return error;
+    FAULT_POINT("transaction.before_commit");
+    return store_commit(t->store);
 }
 
 static void after_commit(struct transaction *t, const struct inbox_counts *counts)
 {
+    FAULT_POINT("transaction.committed");
     if (t->relay) {
         outbox_relay_swept(t->relay);
         outbox_relay_wake(t->relay);
@@ -166,6 +173,7 @@ static int handle_together(struct transaction *t, struct inbound *const *message
     struct inbox_counts counts = {0};
     int64_t now_ms = clock_wall_ms();
     int error = store_begin(t->store);
+    FAULT_POINT("transaction.begun");
     for (int i = 0; i < count && !error; i++)
         error = handle_message(t, messages[i], now_ms, isolated, &counts);
     if (!error)
@@ -214,6 +222,7 @@ static int handle_redelivered(struct transaction *t, struct inbound *m)
     int error = inbox_attempt(t->inbox, key, clock_wall_ms(), &attempts);
     if (error)
         return undo(t, error);
+    FAULT_POINT("inbox.attempt_counted");
     /* Its attempts stay: if the process dies before the acknowledgement, it must not be begun again. */
     if (attempts > t->max_attempts)
         return bury_alone(t, m, "poison", "it was begun again and again and never finished", attempts - 1,

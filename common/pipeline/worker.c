@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/notify.h"
@@ -36,6 +37,7 @@ static int take_lock(struct worker *w)
         if (w->lock_fd >= 0) {
             if (standing_by)
                 log_info("take_over", "lock=%s", path);
+            FAULT_POINT("worker.locked");
             return EXIT_OK;
         }
         if (w->lock_fd != E_BUSY)
@@ -62,6 +64,7 @@ static int test_write(struct store *s)
         error = store_execute(s, "INSERT INTO write_test (payload) VALUES (zeroblob(1048576))");
     if (!error)
         error = store_commit(s);
+    FAULT_POINT("worker.test_written");
     if (!error)
         error = store_execute(s, "DELETE FROM write_test");
     return error;
@@ -77,6 +80,7 @@ static int open_store(struct worker *w)
         detail_set(&why, "there is no such database; --init makes a new one");
     if (error)
         return refuse(spec, error, "store_open_failed", why.text);
+    FAULT_POINT("worker.opened");
     error = migrate_apply(w->store, spec->migrations, &applied, &why);
     if (error)
         return refuse(spec, error, "store_migrate_failed", why.text);
@@ -128,15 +132,17 @@ static int serve(struct worker *w)
     worker_drain(w);
     if (w->link.consume)
         link_close(w, !w->fault && !w->link.lost);
+    FAULT_POINT("worker.closed");
     if (!w->fault)
-        w->fault = store_checkpoint_truncate(w->store);
+        worker_note_fault(w, "checkpoint", store_checkpoint_truncate(w->store));
     const struct inbox_counts *n = &w->transaction.totals;
     log_info("worker_stopped", "decided=%lld duplicates=%lld dead=%lld commits=%llu", (long long)n->decided,
              (long long)n->duplicates, (long long)n->dead, (unsigned long long)w->transaction.commits);
     return w->fault ? EXIT_DISK : EXIT_OK;
 }
 
-static void free_parts(struct worker *w)
+/* failed: the environment did, and what it is told now it may not keep. */
+static void free_parts(struct worker *w, bool failed)
 {
     if (w->opened && w->spec->handler.close)
         w->spec->handler.close(w->spec->context);
@@ -145,11 +151,16 @@ static void free_parts(struct worker *w)
     outbox_relay_free(w->relay);
     outbox_free(w->outbox);
     inbox_free(w->inbox);
-    store_close(w->store);
+    if (failed)
+        store_abandon(w->store);
+    else
+        store_close(w->store);
     hand_drop(&w->hand);
     free(w->hand.messages);
-    if (w->lock_fd >= 0) /* last: from here on another process may open the database */
-        close(w->lock_fd);
+    if (w->lock_fd < 0)
+        return;
+    FAULT_POINT("worker.before_unlock");
+    close(w->lock_fd); /* last: from here on another process may open the database */
 }
 
 int worker_run(const struct worker_spec *spec, int signal_fd)
@@ -162,6 +173,6 @@ int worker_run(const struct worker_spec *spec, int signal_fd)
         code = make_parts(&w);
     if (code == EXIT_OK && !w.stopping)
         code = serve(&w);
-    free_parts(&w);
+    free_parts(&w, code != EXIT_OK);
     return code;
 }

@@ -4,15 +4,20 @@
 #define SECKILL_PIPELINE_WORKER_INTERNAL_H
 
 #include "common/base/signals.h"
+#include "common/broker/renewal.h"
 #include "common/pipeline/transaction.h"
+
+#define TROUBLES 8 /* addresses that are told apart */
 
 struct link { /* both connections, or none */
     struct broker_connection *consume, *publish;
-    size_t address;                      /* the one to try next, or the one that holds */
-    int64_t next_attempt_ns;             /* while there is none */
-    bool lost;                           /* dead, to be closed at the next safe moment */
-    bool blocked;                        /* as the publish connection said last */
-    char trouble[sizeof(struct detail)]; /* what was logged last, so that it is logged once */
+    size_t address;          /* the one to try next, or the one that holds */
+    int64_t next_attempt_ns; /* while there is none */
+    bool lost;               /* dead, to be closed at the next safe moment */
+    bool blocked;            /* as the publish connection said last */
+    struct renewal renewal;  /* of the publish connection */
+    /* What was logged last of each address, so that it is logged once. */
+    char trouble[TROUBLES][sizeof(struct detail)];
 };
 
 struct hand { /* messages that were delivered and not yet handled */
@@ -47,6 +52,7 @@ struct worker {
 /* worker_link.c. Both return at once or within the broker's time-outs. */
 void link_open(struct worker *w, int64_t now_ns);      /* one attempt at both connections */
 void link_close(struct worker *w, bool politely);      /* and forget what belongs to them */
+void link_renew(struct worker *w, int64_t now_ns);     /* the publish connection, where it is time for that */
 void link_trouble(struct worker *w, const char *what); /* dead: logged once for each reason */
 /* Around everything that publishes: a broker that stops reading must not stop us for ever. */
 void link_guard_begin(struct worker *w);
@@ -56,8 +62,10 @@ void link_guard_end(void);
 #define CONSUMER_RPC  "rpc"
 
 /* worker_loop.c */
-void worker_work(struct worker *w);    /* until SIGTERM or a fault */
-void worker_drain(struct worker *w);   /* cancels, finishes what is in hand, relays for a moment */
+void worker_work(struct worker *w);  /* until SIGTERM or a fault */
+void worker_drain(struct worker *w); /* cancels, finishes what is in hand, relays for a moment */
+/* Of what is done beside the transactions, which log their faults themselves: if this is one, logs it. */
+void worker_note_fault(struct worker *w, const char *doing, int error);
 bool worker_signals(struct worker *w); /* reads what waits; returns whether to stop */
 void hand_drop(struct hand *h);
 

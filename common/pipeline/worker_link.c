@@ -8,22 +8,23 @@
 #include <sys/time.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/broker/consume.h"
 #include "common/pipeline/worker_internal.h"
 
-#define RETRY_NS     (NS_PER_S / 2)
-#define RPC_PREFETCH 64
-#define STUCK_S      10 /* a publish that hangs for so long means that the connection is dead */
+#define RETRY_NS (NS_PER_S / 2)
+#define STUCK_S  10 /* a publish that hangs for so long means that the connection is dead */
 
 void link_trouble(struct worker *w, const char *what)
 {
     struct link *l = &w->link;
     char quoted[512];
+    char *last = l->trouble[l->address % TROUBLES];
     l->lost = true;
-    if (strcmp(l->trouble, what) == 0)
+    if (strcmp(last, what) == 0)
         return;
-    snprintf(l->trouble, sizeof l->trouble, "%s", what);
+    snprintf(last, sizeof l->trouble[0], "%s", what);
     log_warn("broker_unusable", "why=%s retry_ms=%lld", log_quote(what, quoted, sizeof quoted),
              (long long)(RETRY_NS / NS_PER_MS));
 }
@@ -56,38 +57,80 @@ static int check_exchanges(struct worker *w, struct detail *why)
     return 0;
 }
 
-static int consume(struct worker *w, const char *queue, const char *tag, int prefetch, bool no_ack,
-                   struct detail *why)
+static int explain(int error, const char *queue, struct detail *why)
 {
-    int error = broker_consume(w->link.consume, queue, tag, prefetch, no_ack, why);
     if (error == E_NOT_FOUND)
         detail_set(why, "queue %s is missing: import the definitions (seckillctl topology definitions)",
                    queue);
     return error;
 }
 
-static int open_both(struct worker *w, const struct broker_address *address, struct detail *why)
+/*
+ * Alone, where questions are answered. The lock beside the database keeps a second process of this host away;
+ * one of another host has a database of its own, and would answer questions and fan out a catalogue from
+ * there while the orders go to the first. The broker does not say which consumer of the orders is the active
+ * one, but it lets one connection only hold a name: another process stands by, and does nothing.
+ */
+static int consume(struct worker *w, struct detail *why)
+{
+    const struct worker_spec *spec = w->spec;
+    struct broker_connection *c = w->link.consume;
+    char name[128];
+    int error = 0;
+    snprintf(name, sizeof name, "%s.active", spec->queue);
+    if (spec->rpc_queue)
+        error = broker_hold(c, name, why);
+    if (!error && spec->rpc_queue)
+        error = explain(broker_consume(c, spec->rpc_queue, CONSUMER_RPC, 0, true, why), spec->rpc_queue, why);
+    if (!error)
+        error = explain(broker_consume(c, spec->queue, CONSUMER_WORK, spec->prefetch, false, why),
+                        spec->queue, why);
+    return error;
+}
+
+static int open_one(struct worker *w, struct broker_connection **out, const struct broker_address *address,
+                    const char *purpose, bool confirms, struct detail *why)
 {
     const struct worker_spec *spec = w->spec;
     char name[128];
-    struct broker_options options = {
-        .address = address, .name = name, .timeout_ms = spec->timeout_ms, .heartbeat_s = spec->heartbeat_s};
+    const struct broker_options options = {.address = address,
+                                           .name = name,
+                                           .timeout_ms = spec->timeout_ms,
+                                           .heartbeat_s = spec->heartbeat_s,
+                                           .confirms = confirms};
+    snprintf(name, sizeof name, "seckill-%s %s", spec->service, purpose);
+    return broker_connection_open(out, &options, why);
+}
 
-    snprintf(name, sizeof name, "seckill-%s publish", spec->service);
-    options.confirms = true;
-    int error = broker_connection_open(&w->link.publish, &options, why);
-    if (!error)
-        error = check_exchanges(w, why);
+static int open_publish(struct worker *w, const struct broker_address *address, struct detail *why)
+{
+    int error = open_one(w, &w->link.publish, address, "publish", true, why);
+    return error ? error : check_exchanges(w, why);
+}
+
+static int open_both(struct worker *w, const struct broker_address *address, struct detail *why)
+{
+    int error = open_publish(w, address, why);
     if (error)
         return error;
-    snprintf(name, sizeof name, "seckill-%s consume", spec->service);
-    options.confirms = false;
-    error = broker_connection_open(&w->link.consume, &options, why);
-    if (!error)
-        error = consume(w, spec->queue, CONSUMER_WORK, spec->prefetch, false, why);
-    if (!error && spec->rpc_queue)
-        error = consume(w, spec->rpc_queue, CONSUMER_RPC, RPC_PREFETCH, true, why);
-    return error;
+    FAULT_POINT("worker.half_connected");
+    error = open_one(w, &w->link.consume, address, "consume", false, why);
+    return error ? error : consume(w, why);
+}
+
+void link_renew(struct worker *w, int64_t now_ns)
+{
+    struct link *l = &w->link;
+    const struct broker_address *address = &w->spec->addresses->items[l->address];
+    struct detail why = {.text = ""};
+    if (l->blocked || !renewal_is_due(&l->renewal, now_ns))
+        return;
+    log_warn("broker_refuses", "host=%s port=%d publish_connection=new", address->host, address->port);
+    broker_connection_close(l->publish);
+    l->publish = NULL;
+    outbox_relay_lost(w->relay);
+    if (open_publish(w, address, &why) != 0)
+        link_trouble(w, why.text);
 }
 
 void link_open(struct worker *w, int64_t now_ns)
@@ -103,9 +146,11 @@ void link_open(struct worker *w, int64_t now_ns)
         l->next_attempt_ns = now_ns + RETRY_NS;
         return;
     }
-    l->trouble[0] = '\0';
+    memset(l->trouble, 0, sizeof l->trouble);
+    renewal_done(&l->renewal);
     w->tick_due_ns = 0;
     log_info("broker_connected", "host=%s port=%d queue=%s", address->host, address->port, w->spec->queue);
+    FAULT_POINT("worker.consuming");
 }
 
 /*

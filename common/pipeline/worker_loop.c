@@ -7,6 +7,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/notify.h"
 #include "common/broker/consume.h"
@@ -101,6 +102,8 @@ static void on_cancelled(void *context, struct slice consumer)
 static void on_confirmed(void *context, uint64_t tag, bool multiple, bool ack)
 {
     struct worker *w = context;
+    if (!ack)
+        renewal_refused(&w->link.renewal, clock_mono_ns());
     outbox_relay_confirmed(w->relay, tag, multiple, ack, clock_mono_ns());
 }
 
@@ -150,6 +153,14 @@ static bool gather(struct worker *w)
 
 /* ---- handling ---- */
 
+void worker_note_fault(struct worker *w, const char *doing, int error)
+{
+    w->fault = error;
+    if (error)
+        log_error("store_fault", "doing=%s what=\"%s\" sqlite=\"%s\"", doing, error_text(error),
+                  store_error(w->store));
+}
+
 static void send_replies(void *context)
 {
     struct worker *w = context;
@@ -160,6 +171,7 @@ static void send_replies(void *context)
     link_guard_begin(w);
     replies_send(w->replies, w->link.publish);
     link_guard_end();
+    FAULT_POINT("worker.replied");
 }
 
 static void acknowledge(struct worker *w)
@@ -169,10 +181,12 @@ static void acknowledge(struct worker *w)
     for (int i = 0; i < h->count && !error; i++)
         if (h->messages[i]->requeue)
             error = broker_requeue(w->link.consume, h->messages[i]->tag);
+    FAULT_POINT("worker.before_ack");
     if (!error && h->count > 0) /* and all before it, but for those that went back */
         error = broker_ack(w->link.consume, h->messages[h->count - 1]->tag, true);
     if (error)
         link_trouble(w, "the connection broke while acknowledging");
+    FAULT_POINT("worker.acknowledged");
 }
 
 static void handle_hand(struct worker *w)
@@ -180,6 +194,7 @@ static void handle_hand(struct worker *w)
     struct hand *h = &w->hand;
     w->transaction.committed = send_replies;
     w->transaction.context = w;
+    FAULT_POINT("worker.gathered");
     w->fault = transaction_handle(&w->transaction, h->messages, h->count);
     if (w->fault)
         return;
@@ -188,16 +203,16 @@ static void handle_hand(struct worker *w)
     h->fresh = true;
     w->tick_due_ns = 0;
     w->worked_ns = clock_mono_ns();
-    w->fault = store_checkpoint_if_large(w->store);
+    worker_note_fault(w, "checkpoint", store_checkpoint_if_large(w->store));
 }
 
 static void relay(struct worker *w, int64_t now_ns, bool at_once)
 {
-    w->fault = outbox_relay_tidy(w->relay, now_ns, at_once);
+    worker_note_fault(w, "outbox", outbox_relay_tidy(w->relay, now_ns, at_once));
     if (w->fault || w->link.lost)
         return;
     link_guard_begin(w);
-    w->fault = outbox_relay_run(w->relay, w->link.publish, now_ns);
+    worker_note_fault(w, "outbox", outbox_relay_run(w->relay, w->link.publish, now_ns));
     if (!w->fault && w->spec->handler.tick && now_ns >= w->tick_due_ns &&
         !broker_connection_blocked(w->link.publish))
         w->tick_due_ns = w->spec->handler.tick(w->spec->context, w->link.publish, now_ns);
@@ -221,7 +236,7 @@ static void housekeeping(struct worker *w, int64_t now_ns)
     }
     if (w->hand.count == 0 && now_ns - w->worked_ns >= IDLE_NS && store_has_wal(w->store)) {
         w->worked_ns = now_ns; /* a reader in the way: not again at once */
-        w->fault = store_checkpoint_truncate(w->store);
+        worker_note_fault(w, "checkpoint", store_checkpoint_truncate(w->store));
     }
 }
 
@@ -271,6 +286,9 @@ static int64_t round_connected(struct worker *w)
     }
     if (w->fault || pump(w, w->link.publish, 0) < 0)
         return 0;
+    link_renew(w, now_ns);
+    if (w->link.lost)
+        return 0;
     relay(w, now_ns, false);
     if (w->fault || w->link.lost || !drained)
         return 0;
@@ -289,8 +307,10 @@ void worker_work(struct worker *w)
             break;
         if (w->link.consume) {
             due_ns = round_connected(w);
-            if (w->link.lost)
+            if (w->link.lost) {
                 link_close(w, false);
+                FAULT_POINT("worker.disconnected");
+            }
         } else {
             if (now_ns >= w->link.next_attempt_ns)
                 link_open(w, now_ns);
@@ -316,16 +336,19 @@ void worker_drain(struct worker *w)
     struct detail why = {.text = ""};
     if (!w->link.consume || w->fault)
         return;
+    FAULT_POINT("worker.draining");
     if (broker_cancel(w->link.consume, CONSUMER_WORK, &why) != 0) {
         link_trouble(w, why.text);
         return;
     }
-    gather(w);
-    if (!w->link.lost && w->hand.count > 0)
+    FAULT_POINT("worker.cancelled");
+    gather(w); /* its questions may meet a fault */
+    if (!w->fault && !w->link.lost && w->hand.count > 0)
         handle_hand(w);
     int64_t end_ns = clock_mono_ns() + DRAIN_NS;
     while (!w->fault && !w->link.lost && clock_mono_ns() < end_ns && relay_for_a_moment(w))
         ;
     if (!w->fault)
-        w->fault = outbox_relay_tidy(w->relay, clock_mono_ns(), true);
+        worker_note_fault(w, "outbox", outbox_relay_tidy(w->relay, clock_mono_ns(), true));
+    FAULT_POINT("worker.drained");
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/store/statement.h"
 
 static int last_version(const struct migration *list)
@@ -43,6 +44,7 @@ static int apply_one(struct store *s, const struct migration *m, struct detail *
         error = store_execute(s, m->sql);
     if (!error)
         error = record(s, m, NULL);
+    FAULT_POINT("migrate.before_commit");
     if (!error)
         error = store_commit(s);
     if (error) {
@@ -76,6 +78,7 @@ int migrate_apply(struct store *s, const struct migration *list, int *applied, s
             continue;
         error = apply_one(s, m, why);
         count += !error;
+        FAULT_POINT("migrate.committed");
     }
     if (applied)
         *applied = count;

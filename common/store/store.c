@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/file.h"
 #include "common/store/statement.h"
 #include "common/store/store_internal.h"
@@ -147,6 +148,14 @@ static int prepare_transactions(struct store *s, struct detail *why)
     return 0;
 }
 
+/* The process before us may have ended over an fsync that failed. What it had written to the WAL can still be
+ * read, from the page cache, counts as clean there and is not on the disk: no later fsync of the WAL helps
+ * ("fsyncgate"). So nothing rests on it before it was written once more, into the database. */
+static int settle_wal(struct store *s)
+{
+    return store_code(sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
+}
+
 static int open_owner(struct store *s, const char *path, enum store_mode mode, struct detail *why)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -161,12 +170,14 @@ static int open_owner(struct store *s, const char *path, enum store_mode mode, s
             return error;
         error = store_execute(s, OWNER_PRAGMAS);
     }
+    if (!error)
+        error = settle_wal(s);
     if (error) {
         detail_set(why, "%s", store_error(s));
         return error;
     }
     sqlite3_wal_hook(s->db, remember_wal_pages, s);
-    s->wal_pages = 1; /* what an earlier process left is not known: the first idle moment empties it */
+    s->wal_pages = 1; /* the file's length is not known: the first idle moment empties it */
     return prepare_transactions(s, why);
 }
 
@@ -246,6 +257,13 @@ void store_close(struct store *s)
     free(s);
 }
 
+void store_abandon(struct store *s)
+{
+    if (s && s->db)
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    store_close(s);
+}
+
 int store_begin(struct store *s)
 {
     return statement_run(s->begin);
@@ -286,7 +304,9 @@ int store_savepoint_undo(struct store *s)
 static int checkpoint(struct store *s, int mode)
 {
     int in_wal = 0, copied = 0;
+    FAULT_POINT("store.before_checkpoint");
     int code = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_wal, &copied);
+    FAULT_POINT("store.checkpointed");
     if ((code & 0xff) == SQLITE_BUSY) /* a reader: the rest is for the next time */
         return 0;
     if (code == SQLITE_OK && in_wal == copied)

@@ -34,12 +34,17 @@ enum store_mode {
     STORE_READER, /* read only; works while the owner runs and while nobody does */
 };
 
-/* E_NOT_FOUND: there is no such file, or (STORE_OWNER) it is empty. E_CORRUPT: it belongs to another
- * application. E_IO. With detail. */
+/* An owner's opening also makes durable what an earlier process left in the WAL. E_NOT_FOUND: there is no
+ * such file, or (STORE_OWNER) it is empty. E_CORRUPT: it belongs to another application. E_IO. With detail.
+ */
 int store_open(struct store **out, const char *path, enum store_mode mode, struct detail *why) MUST_USE;
 
 /* Rolls back what is open. The statements of this store must be freed before. s may be NULL. */
 void store_close(struct store *s);
+
+/* The same after a fault: nothing more is written, not even the checkpoint that SQLite makes of the last
+ * closing. A disk that has just failed may say yes to the next call and not have what it was given before. */
+void store_abandon(struct store *s);
 
 /* The words of the latest failure on this store, for logs. Valid until the next call. */
 const char *store_error(const struct store *s);

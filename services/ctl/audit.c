@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "services/ctl/audit_batches.h"
 #include "services/ctl/audit_shard.h"
+#include "services/ctl/shard_file.h"
 
 #define ROUND_MS    200
 #define PROGRESS_MS 2000
@@ -38,7 +39,7 @@ static int look(struct audit *a, struct detail *why)
     r->letters = 0;
     for (int i = 0; i < a->options->store_count && rc == 0; i++) {
         struct store *store = NULL;
-        rc = store_open(&store, a->options->stores[i], STORE_READER, why);
+        rc = shard_file_open(&store, a->options->stores[i], why);
         if (rc == 0)
             rc = shard_mark_seen(store, &a->batches, r, why);
         if (rc == 0)
@@ -149,7 +150,7 @@ static int check_stores(struct audit *a, struct detail *why)
     int rc = 0, count = a->options->store_count;
     struct store **stores = xcalloc((size_t)count, sizeof(struct store *));
     for (int i = 0; i < count && rc == 0; i++) {
-        rc = store_open(&stores[i], a->options->stores[i], STORE_READER, why);
+        rc = shard_file_open(&stores[i], a->options->stores[i], why);
         if (rc == 0 && (rc = store_execute(stores[i], "BEGIN")))
             detail_set(why, "%s: %s", a->options->stores[i], store_error(stores[i]));
         if (rc == 0)

@@ -69,6 +69,8 @@ int inventory_ask(struct inventory *i, int shard, const char *method, json_t *bo
         *not_found = true;
         return EXIT_FAILED;
     }
+    if (rc == E_REFUSED && strcmp(code, RPC_CODE_FAILED) == 0)
+        return ctl_fail(EXIT_UNAVAILABLE, "inventory of shard %d: %s", shard, why.text);
     if (rc == E_REFUSED)
         return ctl_fail(EXIT_FAILED, "%s (%s)", why.text, code);
     return ctl_fail(EXIT_UNAVAILABLE, "inventory of shard %d: %s", shard, why.text);

@@ -4,6 +4,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/broker/publish.h"
 #include "common/pipeline/names.h"
 
@@ -34,7 +35,9 @@ static void send_snapshot(struct broadcast_stock *b, struct broker_connection *p
         .properties = {.content_type = slice_of(TYPE_JSON)},
         .body = {.data = b->body.data, .len = b->body.len},
     };
+    FAULT_POINT("stock.before_broadcast");
     (void)!broker_publish(publish, &message, NULL); /* a front end that misses one gets the next */
+    FAULT_POINT("stock.broadcast");
 }
 
 int64_t broadcast_stock(struct broadcast_stock *b, struct broker_connection *publish, int64_t now_ns)

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/pipeline/json_read.h"
 #include "common/pipeline/shard.h"
@@ -109,6 +110,7 @@ int put_item(struct stock_store *stock, int shards, const struct json_t *questio
     item.stock_left = total - confirmed;
 
     error = stock_put_item(stock, &item, now_ms);
+    FAULT_POINT("item.committed");
     if (error)
         return error;
     *out = stock_find(stock, sku)->item;

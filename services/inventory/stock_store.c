@@ -5,6 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/store/statement.h"
 #include "services/inventory/stock_sql.h"
@@ -393,6 +394,7 @@ int stock_put_item(struct stock_store *s, const struct item *item, int64_t now_m
         error = write_item(s, item, now_ms);
     if (!error && old && (old->item.limit_per_user > 0) != (item->limit_per_user > 0))
         error = write_buyers(s, old->item_id, item);
+    FAULT_POINT("item.before_commit");
     if (!error)
         error = store_commit(s->store);
     if (error)

@@ -21,6 +21,12 @@ static int open_connection(struct broker_connection **out, const struct broker_a
     return broker_connection_open(out, &options, why);
 }
 
+static int open_publish(struct broker_connection **out, const struct broker_address *address,
+                        const struct settings *settings, struct detail *why)
+{
+    return open_connection(out, address, settings, "seckill-order publish", true, why);
+}
+
 /* Says what is missing in words that tell what to do about it. */
 static int check_topology(struct broker_session *s, int shards, struct detail *why)
 {
@@ -61,7 +67,7 @@ int broker_session_open(struct broker_session *s, const struct broker_address *a
                         const struct settings *settings, struct detail *why)
 {
     *s = (struct broker_session){0};
-    int error = open_connection(&s->publish, address, settings, "seckill-order publish", true, why);
+    int error = open_publish(&s->publish, address, settings, why);
     if (!error)
         error = open_connection(&s->consume, address, settings, "seckill-order consume", false, why);
     if (!error)
@@ -71,6 +77,18 @@ int broker_session_open(struct broker_session *s, const struct broker_address *a
     if (error)
         broker_session_close(s, error == E_NOT_FOUND);
     return error;
+}
+
+int broker_session_renew_publish(struct broker_session *s, const struct broker_address *address,
+                                 const struct settings *settings, struct detail *why)
+{
+    struct broker_connection *publish;
+    int error = open_publish(&publish, address, settings, why);
+    if (error)
+        return error;
+    broker_connection_close(s->publish);
+    s->publish = publish;
+    return 0;
 }
 
 void broker_session_close(struct broker_session *s, bool polite)

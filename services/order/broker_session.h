@@ -28,6 +28,11 @@ struct broker_session {
 int broker_session_open(struct broker_session *s, const struct broker_address *address,
                         const struct settings *settings, struct detail *why) MUST_USE;
 
+/* Another connection to publish on, in the place of the one that is there; what was published on that and not
+ * confirmed may or may not have arrived. An error leaves the session as it was. */
+int broker_session_renew_publish(struct broker_session *s, const struct broker_address *address,
+                                 const struct settings *settings, struct detail *why) MUST_USE;
+
 /* polite: say goodbye; otherwise just drop (a broker that does not answer). Leaves a zeroed struct. */
 void broker_session_close(struct broker_session *s, bool polite);
 

@@ -1,4 +1,5 @@
 /* The life of a request. */
+#include "common/base/fault.h"
 #include "services/order/http_request.h"
 
 #include <stddef.h>
@@ -271,8 +272,10 @@ static enum MHD_Result answer(struct http_request *r)
         /* The verdict cannot be in before this: only this thread reads the mailbox. */
         r->context->waiting++;
         MHD_suspend_connection(r->connection);
+        FAULT_POINT("http.suspended");
         return MHD_YES;
     case REQUEST_JUDGED:
+        FAULT_POINT("http.answering");
         submit_order_finish(r->context->front_end, &r->attempt, &r->reply);
         break;
     case REQUEST_TOLD:
@@ -335,6 +338,8 @@ void http_routes_completed(void *closure, struct MHD_Connection *connection, voi
     if (r->state == REQUEST_WAITING) /* its submission would be used after it is gone */
         log_panic("request_ended_while_suspended", "method=%s", r->method);
     *request = NULL;
+    if (r->state == REQUEST_JUDGED)
+        FAULT_POINT("http.answered");
     if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         http_clients_rests(&r->context->clients, r->client, clock_mono_ns());
     request_put_back(r);
@@ -359,6 +364,8 @@ void http_routes_resume(struct http_context *c)
     struct submission *s;
     struct inquiry *q;
     mailbox_take_inquiries(c->mailbox, &told);
+    if (judged.count > 0)
+        FAULT_POINT("http.before_resume");
     while ((s = submission_list_take(&judged)) != NULL)
         resume(request_of(s), REQUEST_JUDGED);
     while ((q = STAILQ_FIRST(&told)) != NULL) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/notify.h"
@@ -187,6 +188,7 @@ static void start(struct service *s)
         log_fatal(EXIT_CONFIG, "cannot_listen", "setting=http.listen reason=\"%s\"", why.text);
     log_info("started", "address=%s producer=%s threads=%lld version=" SECKILL_VERSION,
              http_server_address(s->http), s->producer, (long long)s->settings.http.threads);
+    FAULT_POINT("front_end.listening");
     notify_ready();
 }
 
@@ -263,10 +265,14 @@ static void stop(struct service *s)
     notify_stopping();
     log_info("draining", "connections=%lld", (long long)atomic_load(&fe->connections));
     atomic_store(&fe->draining, true);
+    FAULT_POINT("front_end.draining");
     status_desk_close(fe->desk);
     http_server_quiesce(s->http);
+    FAULT_POINT("front_end.quiesced");
     publisher_stop(fe->publisher);
+    FAULT_POINT("front_end.publisher_stopped");
     http_server_stop(s->http, STOP_GRACE_MS);
+    FAULT_POINT("front_end.http_stopped");
     log_info("stopped", "undecided=%lld", (long long)pending_counts(fe->pending).undecided);
 
     http_server_free(s->http);

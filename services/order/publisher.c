@@ -14,13 +14,15 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "services/order/order_log.h"
 #include "services/order/publisher_internal.h"
 
 #define BATCH_MAX_BYTES (120 * 1024) /* one frame of the body (131072 - 8) holds it */
-#define MAX_SLEEP_MS    250          /* heartbeats, deadlines of what waits, the watchdog's sign of life */
+#define UNROUTABLE_NS   (5 * NS_PER_S)
+#define MAX_SLEEP_MS    250 /* heartbeats, deadlines of what waits, the watchdog's sign of life */
 
 /* ---- the turn of the loop ---- */
 
@@ -35,6 +37,7 @@ static void expire(struct publisher *p, int64_t now_ns)
         log_error("confirm_timeout", "seq=%" PRId64 " orders=%d copies=%d", b->seq, b->orders.count,
                   b->copies);
         metric_add(p->options.metrics, METRIC_BATCHES_TIMED_OUT, 1);
+        FAULT_POINT("publisher.timed_out");
         publisher_end_batch(p, b, SUBMIT_UNKNOWN);
     }
     /* Under an alarm the broker is alive and says so; the same connection goes on when the alarm is over. */
@@ -48,7 +51,7 @@ static void expire(struct publisher *p, int64_t now_ns)
 static void publish_gathered(struct publisher *p)
 {
     const struct settings *s = p->options.settings;
-    while (p->connected && p->inflight.count < s->publisher.window &&
+    while (p->connected && !p->looks_again && p->inflight.count < s->publisher.window &&
            atomic_load(&p->state) == BROKER_USABLE) {
         struct batch *b = batch_new();
         coalescer_take(p->coalescer, (int)s->publisher.max_batch, BATCH_MAX_BYTES, &b->orders, &b->shard,
@@ -57,6 +60,7 @@ static void publish_gathered(struct publisher *p)
             batch_free(b);
             return;
         }
+        FAULT_POINT("publisher.gathered");
         b->seq = p->next_seq++;
         inflight_add(&p->inflight, b);
         histogram_add(p->options.metrics, HISTOGRAM_BATCH, (uint64_t)b->orders.count);
@@ -124,6 +128,9 @@ static void *broker_thread(void *context)
             publisher_connect(p);
         if (p->connected)
             publisher_pump(p);
+        if (p->looks_again && p->inflight.count == 0)
+            publisher_lose_session(p, "orders come back");
+        publisher_renew(p, clock_mono_ns());
         expire(p, clock_mono_ns());
         publisher_try_ledger(p, now_ns);
         publish_gathered(p);
@@ -153,6 +160,7 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
     atomic_store(&p->state, BROKER_UNREACHABLE);
     atomic_store(&p->turn_ns, clock_mono_ns());
     pthread_mutex_init(&p->busy_lock, NULL);
+    pthread_mutex_init(&p->trouble_lock, NULL);
     p->asker = (struct ask_status){
         .rpc = rpc_client_new(),
         .pending = options->pending,
@@ -194,6 +202,19 @@ enum broker_state publisher_state(const struct publisher *p)
     return (enum broker_state)atomic_load_explicit(&p->state, memory_order_relaxed);
 }
 
+bool publisher_is_unroutable(const struct publisher *p)
+{
+    int64_t returned_ns = atomic_load_explicit(&p->returned_ns, memory_order_relaxed);
+    return returned_ns != 0 && clock_mono_ns() - returned_ns < UNROUTABLE_NS;
+}
+
+void publisher_trouble(struct publisher *p, struct detail *out)
+{
+    pthread_mutex_lock(&p->trouble_lock);
+    *out = p->trouble;
+    pthread_mutex_unlock(&p->trouble_lock);
+}
+
 int publisher_retry_after_s(const struct publisher *p)
 {
     int64_t wait_ns = atomic_load(&p->next_attempt_ns) - clock_mono_ns();
@@ -230,6 +251,7 @@ void publisher_free(struct publisher *p)
     if (p->stop_fd >= 0)
         close(p->stop_fd);
     pthread_mutex_destroy(&p->busy_lock);
+    pthread_mutex_destroy(&p->trouble_lock);
     free(p);
 }
 

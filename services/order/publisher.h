@@ -11,6 +11,8 @@
  *    sent.
  *  - A batch whose connection breaks is published again under the same ids, number and count when there is a
  *    broker again, until its deadline; then UNKNOWN. A nack or return for such a second copy is UNKNOWN too.
+ *  - Where every batch comes back, the session is opened anew: that finds what is missing at the broker, and
+ *    orders are refused without being sent until it is there again.
  *  - A missed deadline makes the broker unusable at once: both connections are abandoned and opened anew.
  *  - While the ledger cannot be written no orders are taken: they would be queued and could not be answered.
  */
@@ -62,6 +64,13 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
 bool publisher_submit(struct publisher *p, struct submission *s);
 
 enum broker_state publisher_state(const struct publisher *p); /* lock-free, any thread */
+
+/* Do orders come back from the broker, since their queue is missing or not bound? The session is opened anew
+ * to find out which; but a binding cannot be looked for, so what came back a few seconds ago still counts. */
+bool publisher_is_unroutable(const struct publisher *p);
+
+/* Why there is no session, or why orders come back, for an operator. Any thread. */
+void publisher_trouble(struct publisher *p, struct detail *out);
 
 /* Seconds until the next attempt to connect, at least 1: for Retry-After. */
 int publisher_retry_after_s(const struct publisher *p);

@@ -1,6 +1,7 @@
 /* What comes in on the two connections of the broker thread. See publisher_internal.h. */
 #include <inttypes.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
 #include "services/order/order_log.h"
@@ -14,6 +15,8 @@ static void on_confirmed(void *context, uint64_t tag, bool multiple, bool ack)
 {
     struct publisher *p = context;
     enum submit_verdict verdict;
+    if (!ack)
+        renewal_refused(&p->renewal, clock_mono_ns());
     for (struct batch *b; (b = inflight_confirm(&p->inflight, tag, multiple, ack, &verdict));)
         publisher_end_batch(p, b, verdict);
 }
@@ -27,6 +30,7 @@ static void on_returned(void *context, const struct broker_returned *r)
     struct batch *b = seq ? inflight_find(&p->inflight, seq->number) : NULL;
     if (b)
         b->returned = true; /* its confirm follows */
+    FAULT_POINT("arrivals.returned");
     log_error("batch_returned", "seq=%" PRId64 " code=%d reason=\"%.*s\" exchange=%.*s key=%.*s",
               seq ? seq->number : -1, r->reply_code, (int)r->reply_text.len, r->reply_text.data,
               (int)r->exchange.len, r->exchange.data, (int)r->routing_key.len, r->routing_key.data);
@@ -69,6 +73,7 @@ static void take_decisions(struct publisher *p, struct slice body)
         }
     }
     ask_status_decided(&p->asker, decisions, count);
+    FAULT_POINT("arrivals.decided");
     metric_add(p->options.metrics, METRIC_DECISIONS, total);
 }
 
@@ -96,6 +101,7 @@ static void take_snapshot(struct publisher *p, struct slice body)
     }
     compare_clocks(p, snapshot.at_ms);
     catalogue_update(p->options.catalogue, &snapshot, clock_mono_ns());
+    FAULT_POINT("arrivals.snapshot");
     status_desk_heard_of(p->options.desk, snapshot.shard);
     snapshot_free(&snapshot);
     metric_add(p->options.metrics, METRIC_SNAPSHOTS, 1);

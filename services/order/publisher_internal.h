@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
+#include "common/broker/renewal.h"
 #include "common/pipeline/ledger.h"
 #include "services/order/ask_status.h"
 #include "services/order/broker_session.h"
@@ -18,6 +19,7 @@
 #include "services/order/publisher.h"
 
 #define RECONNECT_NS (NS_PER_S / 2)
+#define FAILURES     8 /* addresses that are told apart */
 
 /* What a client is told with a 503; constants, since they travel by pointer. */
 #define REFUSED_LOST    "the connection to the message broker was lost before the order was sent"
@@ -40,18 +42,25 @@ struct publisher {
     int busy_fd;   /* -1: not in a call that could hang */
     int64_t busy_since_ns;
 
+    pthread_mutex_t trouble_lock; /* over the next one */
+    struct detail trouble;        /* why there is no session, or why orders come back */
+    _Atomic int64_t returned_ns;  /* a batch came back then, and none was accepted since; 0: no */
+
     /* The broker thread's own: */
     struct broker_session session;
     bool connected;
     int64_t connected_ns;
-    size_t next_address;
-    char last_failure[320]; /* logged once, not every half second */
+    size_t address, next_address; /* of the session; to be tried next */
+    struct renewal renewal;
+    char last_failure[FAILURES][320]; /* of each address: logged once, not every half second */
     struct inflight inflight;
     int64_t next_seq;
     struct ask_status asker;
     bool ledger_failed; /* no orders are taken: what is queued now could not be answered with 202 */
     int64_t ledger_probe_ns;
     int64_t clock_warned_ns;
+    int returned_in_a_row; /* batches that came back since one was accepted */
+    bool looks_again;      /* the session is to be opened anew, which finds what is missing at the broker */
 };
 
 static inline bool publisher_logs_orders(const struct publisher *p)
@@ -77,6 +86,13 @@ int publisher_send_batch(struct publisher *p, struct batch *b) MUST_USE;
 
 /* One attempt to open both connections; then publishes again what had not been confirmed. */
 void publisher_connect(struct publisher *p);
+
+/* Opens the connection to publish on anew where the broker refuses what comes on it, and it is time for that;
+ * then publishes again what had not been confirmed. */
+void publisher_renew(struct publisher *p, int64_t now_ns);
+
+/* What publisher_trouble tells from now on. */
+void publisher_note_trouble(struct publisher *p, const char *what);
 
 /* Gives both connections up and refuses what was not sent. Does nothing if there are none. */
 void publisher_lose_session(struct publisher *p, const char *reason);

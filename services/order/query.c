@@ -86,28 +86,42 @@ void query_health(struct front_end *fe, struct http_reply *reply)
     buffer_add_text(http_reply_json(reply, 200), "{\"status\":\"ok\"}");
 }
 
-static const char *not_ready_because(struct front_end *fe)
+/* Writes the reason, or returns false: it is ready. */
+static bool is_unready(struct front_end *fe, struct detail *reason)
 {
-    if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
-        return "this front end is shutting down";
+    struct detail trouble;
+    const char *what = NULL;
+    publisher_trouble(fe->publisher, &trouble);
     switch (publisher_state(fe->publisher)) {
     case BROKER_UNREACHABLE:
-        return "the order queue cannot be reached";
+        what = trouble.text[0] ? trouble.text : "the order queue cannot be reached";
+        break;
     case BROKER_BLOCKED:
-        return "the order queue is short of memory or disk";
+        what = "the order queue is short of memory or disk";
+        break;
     case BROKER_NO_LEDGER:
-        return "this front end cannot write its ledger";
+        what = "this front end cannot write its ledger";
+        break;
     case BROKER_USABLE:
+        if (publisher_is_unroutable(fe->publisher))
+            what = trouble.text;
+        else if (!catalogue_is_complete(fe->catalogue))
+            what = no_catalogue;
         break;
     }
-    return catalogue_is_complete(fe->catalogue) ? NULL : no_catalogue;
+    if (atomic_load_explicit(&fe->draining, memory_order_relaxed))
+        what = "this front end is shutting down";
+    detail_set(reason, "%s", what ? what : "");
+    return what != NULL;
 }
 
 void query_readiness(struct front_end *fe, struct http_reply *reply)
 {
-    const char *reason = not_ready_because(fe);
-    if (reason) {
-        answer_unavailable(fe, reason, reply);
+    struct detail reason;
+    if (is_unready(fe, &reason)) {
+        http_reply_problem(reply, &(struct problem){.code = PROBLEM_UNAVAILABLE,
+                                                    .detail = reason.text,
+                                                    .retry_after_s = front_end_retry_after_s(fe)});
         return;
     }
     int64_t age_ms = catalogue_age_ms(fe->catalogue, clock_mono_ns());

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "services/order/order_log.h"
 
 static const struct {
@@ -226,6 +227,7 @@ static enum submit_step hand_over(struct front_end *fe, struct order_attempt *a,
     case PENDING_BEGUN:
         break;
     }
+    FAULT_POINT("submit.begun");
     s->shard = entry->shard;
     s->submitted_ns = clock_mono_ns();
     s->verdict = SUBMIT_PENDING;

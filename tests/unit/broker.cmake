@@ -1,1 +1,2 @@
 seckill_unit_test(test_address seckill_broker)
+seckill_unit_test(test_renewal seckill_broker)

@@ -43,6 +43,9 @@ static void apply_schema(int shard)
         run_sql(shard, buffer_text(&sql));
         buffer_free(&sql);
     }
+    char version[64];
+    snprintf(version, sizeof(version), "PRAGMA user_version = %zu", files.gl_pathc);
+    run_sql(shard, version);
     globfree(&files);
 }
 
@@ -390,6 +393,11 @@ static void test_what_keeps_it_from_looking_is_no_verdict(void **state)
     assert_int_equal(run_audit(0, &why), E_NOT_FOUND);
     assert_non_null(strstr(why.text, "inventory.1.db.gone"));
     strcpy(paths[1], path);
+    run_sql(1, "PRAGMA user_version = 99");
+    assert_int_equal(run_audit(0, &why), E_NEWER);
+    assert_non_null(strstr(why.text, "inventory.1.db"));
+    run_sql(1, "PRAGMA user_version = 1");
+    assert_int_equal(run_audit(0, &why), E_INVALID);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -201,6 +201,37 @@ static void test_reader_needs_no_right_to_write(void **state)
     f->store = open_or_fail(&f->place, STORE_OWNER);
 }
 
+/* The database file alone, as it would be without its WAL. */
+static void copy_of(const struct place *from, const struct place *to)
+{
+    char command[300];
+    snprintf(command, sizeof command, "cp '%s' '%s'", from->path, to->path);
+    assert_int_equal(system(command), 0);
+}
+
+/* After a failed fsync what is in the WAL may be readable and yet not on the disk: the process that saw it
+ * fail writes nothing more, and the next one writes it all again before it rests on it. */
+static void test_after_a_fault_the_next_owner_makes_durable_what_is_in_the_wal(void **state)
+{
+    struct fixture *f = *state;
+    struct place alone;
+    place_make(&alone);
+    assert_int_equal(store_checkpoint_truncate(f->store), 0);
+    do_sql(f->store, "INSERT INTO t VALUES (1, 1, NULL)");
+    store_abandon(f->store);
+    copy_of(&f->place, &alone);
+    struct store *s = open_or_fail(&alone, STORE_READER);
+    assert_int_equal(ask_int(s, "SELECT count(*) FROM t"), 0);
+    store_close(s);
+
+    f->store = open_or_fail(&f->place, STORE_OWNER);
+    copy_of(&f->place, &alone);
+    s = open_or_fail(&alone, STORE_READER);
+    assert_int_equal(ask_int(s, "SELECT count(*) FROM t"), 1);
+    store_close(s);
+    place_remove(&alone);
+}
+
 static void test_truncating_checkpoint_empties_the_wal(void **state)
 {
     struct fixture *f = *state;
@@ -315,6 +346,7 @@ int main(void)
         TEST(test_reader_sees_what_is_committed_while_the_owner_works),
         TEST(test_reader_works_while_nobody_runs),
         TEST(test_reader_needs_no_right_to_write),
+        TEST(test_after_a_fault_the_next_owner_makes_durable_what_is_in_the_wal),
         TEST(test_truncating_checkpoint_empties_the_wal),
         TEST(test_wal_does_not_grow_without_bound),
         TEST(test_reader_in_the_way_of_a_checkpoint_is_no_error),
