@@ -12,7 +12,7 @@ SECKILL_PACKAGES=(
   # run
   curl python3 rabbitmq-server
   # demonstrate and test
-  jq libcmocka-dev python3-pika sqlite3 wrk
+  jq libcmocka-dev python3-pika sqlite3 strace wrk
 )
 
 # Prints what is not installed, one name a line.

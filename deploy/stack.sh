@@ -18,6 +18,11 @@ HERE=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/lib/up.sh
 . "$HERE/lib/up.sh"
 
+# A fault (SECKILL_FAULT, see common/base/fault.h) is for the one service that "start" starts; seckillctl, the broker and
+# whatever else runs on the way must not see it.
+FAULT=${SECKILL_FAULT:-}
+unset SECKILL_FAULT
+
 # What "up" starts, in this order; a service that the build does not have is left out.
 SERVICES=(inventory order notification redpacket)
 
@@ -35,11 +40,14 @@ A private RabbitMQ node and every service, in the background, on the loopback on
   stop SERVICE     SIGTERM, and waits for the end
   kill SERVICE     SIGKILL
 
-SERVICE is order, inventory, notification, redpacket or broker, or a further instance such as order@2.
+SERVICE is order, inventory, notification, redpacket or broker, or a further instance such as order@2. With --nodes the
+broker's nodes are broker, broker@2, broker@3; stop, kill and start take one at a time.
 
   --dir D                    the stack's folder; made by "up"
   --http-port P              of the front end (up, start order@N); otherwise a free one
-  --amqp-port P              of the broker (up); otherwise a free one
+  --amqp-port P              of the broker (up; of its first node); otherwise a free one
+  --nodes N                  up, in a new folder: a RabbitMQ cluster of so many nodes, an odd number (otherwise 1). They
+                             share this machine: that is for trying what a cluster does, not for safety or speed
   --build-dir B              use the programs in B/bin, building there if there are none (otherwise build/release)
   --set section.key=value    a setting for the programs, repeatable. With "up" for all, with "start" for that one;
                              remembered in D
@@ -48,7 +56,8 @@ SERVICE is order, inventory, notification, redpacket or broker, or a further ins
   --follow                   logs: go on printing
 
 "up" leaves D/seckill.conf (for any program's --config), D/env (to be sourced: SECKILL_URL, SECKILL_ADMIN_TOKEN_FILE,
-SECKILL_AMQP_URL, SECKILL_BIN), D/log, and D/rabbitmqctl, which talks to this stack's node.
+SECKILL_AMQP_URL, SECKILL_BIN), D/log, and D/rabbitmqctl, which talks to this stack's node; of several to the first, or
+with "-n seckill2@localhost" to the second, and so on.
 USAGE
 }
 
@@ -60,16 +69,19 @@ bad_usage() {
 # --- the command line
 
 parse() { # ARGUMENT...
-  COMMAND='' UNIT='' D='' HTTP_PORT='' AMQP_PORT='' BUILD_DIR='' SETS=() NO_WAIT='' NOW='' FOLLOW=''
+  COMMAND='' UNIT='' D='' HTTP_PORT='' AMQP_PORT='' NODES='' BUILD_DIR='' SETS=() NO_WAIT='' NOW='' FOLLOW=''
   local words=()
   while (( $# > 0 )); do
     case $1 in
-      --dir | --http-port | --amqp-port | --build-dir | --set)
+      --dir | --http-port | --amqp-port | --nodes | --build-dir | --set)
         (( $# > 1 )) || bad_usage "$1 needs a value"
         option "$1" "$2"
         shift 2
         ;;
-      --dir=* | --http-port=* | --amqp-port=* | --build-dir=* | --set=*) option "${1%%=*}" "${1#*=}"; shift ;;
+      --dir=* | --http-port=* | --amqp-port=* | --nodes=* | --build-dir=* | --set=*)
+        option "${1%%=*}" "${1#*=}"
+        shift
+        ;;
       --no-wait) NO_WAIT=yes; shift ;;
       --now) NOW=yes; shift ;;
       --follow | -f) FOLLOW=yes; shift ;;
@@ -88,6 +100,8 @@ parse() { # ARGUMENT...
     *) bad_usage "unknown command $COMMAND" ;;
   esac
   check_unit
+  [[ -z $FAULT || $COMMAND != up ]] || bad_usage "SECKILL_FAULT is for one service: 'up' without it, then 'start' with it"
+  [[ -z $FAULT || $COMMAND != start ]] || ! is_broker "$UNIT" || bad_usage "SECKILL_FAULT is not for the broker"
   [[ -n $D ]] || bad_usage "--dir is missing"
   D=$(realpath -m -- "$D")
   # RabbitMQ hands it to a shell, and separates paths by colons.
@@ -101,6 +115,11 @@ option() { # NAME VALUE
     --dir) D=$2; [[ -n $2 ]] || bad_usage "--dir is empty" ;;
     --http-port) HTTP_PORT=$2; port_valid "$2" || bad_usage "$2 is not a port" ;;
     --amqp-port) AMQP_PORT=$2; port_valid "$2" || bad_usage "$2 is not a port" ;;
+    --nodes)
+      NODES=$2
+      [[ $2 =~ ^[1-9]$ ]] && (( $2 % 2 == 1 && $2 <= BROKER_NODES_MAX )) ||
+        bad_usage "--nodes takes 1, 3, 5 or $BROKER_NODES_MAX, not '$2'"
+      ;;
     --build-dir) BUILD_DIR=$(realpath -m -- "$2") ;;
     --set)
       [[ $2 =~ ^[A-Za-z_]+\.[A-Za-z0-9_]+= && $2 != *$'\n'* ]] || bad_usage "--set takes section.key=value, not '$2'"
@@ -112,7 +131,8 @@ option() { # NAME VALUE
 check_unit() {
   [[ -n $UNIT ]] || return 0
   local service=${UNIT%%@*} known
-  [[ $UNIT =~ ^[a-z]+(@[A-Za-z0-9_-]{1,32})?$ && $UNIT != broker@* ]] || bad_usage "no such service: $UNIT"
+  [[ $UNIT =~ ^[a-z]+(@[A-Za-z0-9_-]{1,32})?$ ]] || bad_usage "no such service: $UNIT"
+  [[ $UNIT != broker@* || $UNIT =~ ^broker@[2-$BROKER_NODES_MAX]$ ]] || bad_usage "no such service: $UNIT"
   for known in "${SERVICES[@]}" broker; do
     [[ $service != "$known" ]] || return 0
   done
@@ -127,12 +147,21 @@ lock() {
   flock -w 300 9 || die "$EX_TEMPFAIL" "another command is at work on $D"
 }
 
+# One of the broker's nodes that this folder does not have is no service.
+check_node() {
+  local BROKERS
+  is_broker "$UNIT" || return 0
+  broker_units
+  [[ " ${BROKERS[*]} " == *" $UNIT "* ]] || bad_usage "no such service: $UNIT"
+}
+
 # For what needs a stack that is up, or was until something was killed.
 open_stack() {
   [[ -e $D/run/up ]] || die "$EX_UNAVAILABLE" "the stack in $D is not up"
   lock
   [[ -e $D/run/up ]] || die "$EX_UNAVAILABLE" "the stack in $D is not up"
   BIN=$(<"$D/run/bin")
+  check_node
 }
 
 # All services and instances that have been started and not stopped, into UNITS.
@@ -141,35 +170,47 @@ units_known() {
   UNITS=()
   for file in "$D"/run/*.pid; do
     file=${file##*/} file=${file%.pid}
-    case $file in '*' | epmd | broker) ;; *) UNITS+=("$file") ;; esac
+    case $file in '*' | epmd | broker | broker@*) ;; *) UNITS+=("$file") ;; esac
   done
 }
 
 # --- the commands ("up" is in lib/up.sh)
 
 command_down() {
-  local unit UNITS signal=TERM pids=()
+  local unit UNITS BROKERS signal=TERM pids=()
   [[ -d $D/run ]] || { say "nothing runs in $D"; return; }
   lock
   trap '' INT TERM # half a "down" is no use to anybody
   [[ -z $NOW ]] || signal=KILL
   units_known
+  broker_units
   # Services first, all at once; then the broker, which they need for an orderly end.
-  for unit in "${UNITS[@]}" broker epmd; do
+  for unit in "${UNITS[@]}" "${BROKERS[@]}" epmd; do
     unit_alive "$unit" || continue
     pids+=("$UNIT_PID")
-    [[ $unit == broker || $unit == epmd ]] || process_signal "$signal" "$UNIT_PID" "$UNIT_START"
+    is_broker "$unit" || [[ $unit == epmd ]] || process_signal "$signal" "$UNIT_PID" "$UNIT_START"
   done
   for unit in "${UNITS[@]}"; do
     unit_end_surely "$unit" "$signal" 20
   done
-  unit_end_surely broker "$signal" 30
+  down_brokers
   unit_end_surely epmd "$signal" 5
   sweep || die 1 "some processes of $D do not end: $(marked_processes | cut -d ' ' -f 1 | tr '\n' ' ')"
   wait_reaped "${pids[@]}"
   ports_release
   rm -f "$D"/run/*.pid "$D/run/up"
   say "down; the data stays in $D"
+}
+
+# All at once: the last ones of a cluster would wait for those that are gone.
+down_brokers() {
+  local unit
+  for unit in "${BROKERS[@]}"; do
+    ! unit_alive "$unit" || process_signal "$signal" "$UNIT_PID" "$UNIT_START"
+  done
+  for unit in "${BROKERS[@]}"; do
+    unit_end_surely "$unit" "$signal" 30
+  done
 }
 
 unit_end_surely() { # UNIT SIGNAL SECONDS
@@ -182,7 +223,7 @@ command_stop() {
   open_stack
   unit_alive "$UNIT" || { rm -f "$D/run/$UNIT.pid"; say "$UNIT does not run"; return; }
   local started=$EPOCHREALTIME
-  if [[ $UNIT == broker ]]; then broker_end TERM 60; else unit_end "$UNIT" TERM 60; fi ||
+  if is_broker "$UNIT"; then broker_end "$UNIT" TERM 60; else unit_end "$UNIT" TERM 60; fi ||
     die 1 "$UNIT got SIGTERM, and is still there after $(seconds_since "$started")"
   rm -f "$D/run/$UNIT.pid"
   say "$UNIT stopped ($(seconds_since "$started"))"
@@ -191,7 +232,7 @@ command_stop() {
 command_kill() {
   open_stack
   unit_alive "$UNIT" || { say "$UNIT does not run"; return; }
-  if [[ $UNIT == broker ]]; then broker_end KILL 10; else unit_end "$UNIT" KILL 10; fi ||
+  if is_broker "$UNIT"; then broker_end "$UNIT" KILL 10; else unit_end "$UNIT" KILL 10; fi ||
     die 1 "$UNIT got SIGKILL, and is still there"
   say "$UNIT killed"
 }
@@ -201,7 +242,7 @@ command_start() {
   open_stack
   [[ -z $BUILD_DIR ]] || BIN=$BUILD_DIR/bin
   ! unit_alive "$UNIT" || { say "$UNIT runs already"; return; }
-  if [[ $UNIT == broker ]]; then
+  if is_broker "$UNIT"; then
     start_broker
   else
     start_service || status=$?
@@ -211,8 +252,8 @@ command_start() {
 }
 
 start_broker() {
-  if ! broker_launch || { [[ -z $NO_WAIT ]] && ! broker_wait; }; then
-    show_tail "$D/log/rabbitmq.log" 15
+  if ! broker_launch "$UNIT" || { [[ -z $NO_WAIT ]] && ! broker_wait "$UNIT"; }; then
+    show_tail "$D/log/rabbitmq${UNIT#broker}.log" 15
     die "$EX_UNAVAILABLE" "the broker does not start"
   fi
 }
@@ -236,12 +277,13 @@ start_service() {
 }
 
 command_status() {
-  local unit UNITS PRESENT all_run=yes
+  local unit UNITS PRESENT BROKERS all_run=yes
   [[ -e $D/run/up ]] || { say "not up"; exit 3; }
   BIN=$(<"$D/run/bin")
   services_present
   units_known
-  for unit in broker "${PRESENT[@]}"; do
+  broker_units
+  for unit in "${BROKERS[@]}" "${PRESENT[@]}"; do
     status_line "$unit" || all_run=
   done
   for unit in "${UNITS[@]}"; do
@@ -253,8 +295,8 @@ command_status() {
 status_line() { # UNIT
   local state=running where='' REPLY
   unit_alive "$1" || { state=stopped; [[ -z $UNIT_PID ]] || state=dead; }
-  if [[ $1 == broker ]]; then
-    port_get amqp
+  if is_broker "$1"; then
+    port_get "amqp${1#broker}"
     where="amqp://127.0.0.1:$REPLY"
   elif is_front_end "$1"; then
     where=$(unit_url "$1")
@@ -269,7 +311,7 @@ command_logs() {
   [[ -d $D/log ]] || die "$EX_UNAVAILABLE" "there are no logs in $D"
   case $UNIT in
     '') files=("$D"/log/*.log) ;;
-    broker) files=("$D/log/broker.log" "$D/log/rabbitmq.log") ;; # its output, and its own log
+    broker | broker@*) files=("$D/log/$UNIT.log" "$D/log/rabbitmq${UNIT#broker}.log") ;; # its output, and its own log
     *) files=("$D/log/$UNIT.log") ;;
   esac
   for file in "${files[@]}"; do

@@ -12,9 +12,9 @@ usage() {
   cat <<'USAGE'
 Usage: tests/run.sh [--unit] [-R REGEX] [CTEST_OPTION]...
 
-Installs what is missing; builds with the address and undefined-behaviour sanitizers (build/sanitize) and for release
-(build/release); runs the quickstart and the smoke tests on the release, and every test on the sanitized build. Ends in
-ctest's summary; the exit status is 0 only if everything passed.
+Installs what is missing; builds with the address and undefined-behaviour sanitizers and with fault points
+(build/sanitize), and for release (build/release); runs the quickstart and the smoke tests on the release, and every
+test on the sanitized build. Ends in ctest's summary; the exit status is 0 only if everything passed.
 
   --unit      the unit tests only
   -R REGEX    the tests whose name matches only
@@ -40,7 +40,7 @@ parse() { # ARGUMENT...
 
 build_both() {
   step "building with sanitizers"
-  build "$REPO/build/sanitize" Debug -DSECKILL_SANITIZE=address,undefined -DSECKILL_WERROR=ON ||
+  build "$REPO/build/sanitize" Debug -DSECKILL_SANITIZE=address,undefined -DSECKILL_FAULTS=ON -DSECKILL_WERROR=ON ||
     die 1 "the build failed; all of the output is in build/sanitize/build.log"
   step_done
   [[ -n $SMOKE ]] || return 0

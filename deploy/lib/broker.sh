@@ -1,35 +1,63 @@
 # shellcheck shell=bash
 # The stack's private RabbitMQ node, out of Debian's package but sharing nothing with the system's own: own data,
-# configuration, cookie, ports and name server (epmd), all on the loopback.
+# configuration, cookie, ports and name server (epmd), all on the loopback. Or several nodes, which are one cluster.
+#
+# Their units are broker, broker@2, broker@3 …; the first one is where the others join, once, when the folder is new.
+# What a node has of its own carries the same "@2": its ports, logs and configuration. The rest is common to all.
 #
 # The programs in /usr/sbin change to the user rabbitmq; those in /usr/lib/rabbitmq/bin run as whoever calls them.
 #
 # Needs lib/common.sh, lib/process.sh, lib/ports.sh and D.
 
 RABBITMQ_PROGRAMS=/usr/lib/rabbitmq/bin
-BROKER_NODE=seckill@localhost
 BROKER_VHOST=seckill
 BROKER_USER=seckill
+BROKER_NODES_MAX=7
+
+is_broker() { [[ ${1%%@*} == broker ]]; } # UNIT
+
+broker_node() { # UNIT
+  local mark=${1#broker}
+  printf 'seckill%s@localhost' "${mark#@}"
+}
+
+# How many nodes the folder's broker has: settled by the first "up".
+broker_count() {
+  local count=1
+  [[ ! -s $D/broker/nodes ]] || count=$(<"$D/broker/nodes")
+  printf '%s' "$count"
+}
+
+# The units of all nodes, into BROKERS.
+broker_units() {
+  local i count
+  count=$(broker_count)
+  BROKERS=(broker)
+  for (( i = 2; i <= count; i++ )); do BROKERS+=("broker@$i"); done
+}
 
 # The whole environment of node and rabbitmqctl, for "env -i": whatever RABBITMQ_* or ERL_* the caller has is meant for
 # another broker. Sets BROKER_ENV.
-broker_env() {
-  local home=$D/broker amqp dist epmd REPLY
-  port_get amqp && amqp=$REPLY && port_get dist && dist=$REPLY && port_get epmd && epmd=$REPLY
+broker_env() { # UNIT
+  local home=$D/broker mark amqp dist epmd tick='' REPLY
+  mark=${1#broker}
+  port_get "amqp$mark" && amqp=$REPLY && port_get "dist$mark" && dist=$REPLY && port_get epmd && epmd=$REPLY
+  # After this many seconds without a sign of life a node counts as gone (otherwise 60). For tests.
+  [[ -z ${SECKILL_BROKER_TICK:-} ]] || tick=" -kernel net_ticktime $SECKILL_BROKER_TICK"
   BROKER_ENV=(
     "PATH=/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 "HOME=$home/home"
     # exec the Erlang VM instead of keeping a shell in front of it: the unit's process is the node itself.
     RUNNING_UNDER_SYSTEMD=true
     RABBITMQ_CONF_ENV_FILE=/dev/null
-    "RABBITMQ_NODENAME=$BROKER_NODE" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
+    "RABBITMQ_NODENAME=$(broker_node "$1")" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
     "RABBITMQ_NODE_PORT=$amqp" "RABBITMQ_DIST_PORT=$dist"
     "ERL_EPMD_PORT=$epmd" ERL_EPMD_ADDRESS=127.0.0.1
-    "ERL_INETRC=$home/inetrc" "ERL_CRASH_DUMP=$D/log/erl_crash.dump"
-    "RABBITMQ_MNESIA_BASE=$home/mnesia" "RABBITMQ_LOG_BASE=$D/log" "RABBITMQ_LOGS=$D/log/rabbitmq.log"
-    "RABBITMQ_CONFIG_FILE=$home/rabbitmq.conf" "RABBITMQ_ADVANCED_CONFIG_FILE=$home/advanced.config"
-    "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated" "RABBITMQ_PLUGINS_EXPAND_DIR=$home/expanded"
+    "ERL_INETRC=$home/inetrc" "ERL_CRASH_DUMP=$D/log/erl_crash$mark.dump"
+    "RABBITMQ_MNESIA_BASE=$home/mnesia" "RABBITMQ_LOG_BASE=$D/log" "RABBITMQ_LOGS=$D/log/rabbitmq$mark.log"
+    "RABBITMQ_CONFIG_FILE=$home/rabbitmq$mark.conf" "RABBITMQ_ADVANCED_CONFIG_FILE=$home/advanced.config"
+    "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated$mark" "RABBITMQ_PLUGINS_EXPAND_DIR=$home/expanded$mark"
     "RABBITMQ_ENABLED_PLUGINS_FILE=$home/enabled_plugins" "RABBITMQ_PLUGINS_DIR=$home/applications"
-    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}"
+    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}$tick"
     "RABBITMQ_CTL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}"
     # Any port: of the ten it takes by default there may be none left beside other stacks' calls.
     RABBITMQ_CTL_DIST_PORT_MIN=0 RABBITMQ_CTL_DIST_PORT_MAX=0
@@ -37,11 +65,8 @@ broker_env() {
 }
 
 # Everything that the node reads, anew at each start: the ports may have changed. The password stays.
-broker_configure() {
-  local home=$D/broker password
-  # A node that is killed in the middle of its very first start does not always start again from what it leaves. Until
-  # it has taken the definitions nothing can be in it.
-  [[ -e $home/imported.json ]] || rm -rf -- "$home/mnesia"
+broker_configure() { # UNIT
+  local home=$D/broker mark=${1#broker} password
   mkdir -p "$home"/{home,mnesia,applications}
   if [[ ! -s $D/secrets/broker_password ]]; then
     random_hex 24 >"$D/secrets/broker_password"
@@ -53,22 +78,38 @@ broker_configure() {
   # What "localhost" is does not depend on the machine's name service, nor on its having an /etc/hosts at all.
   printf '%s\n' '{host, {127,0,0,1}, ["localhost"]}.' '{lookup, [file, native]}.' >"$home/inetrc"
   # The user and the virtual host come to be at the first start, in place of guest and /.
-  cat >"$home/rabbitmq.conf" <<CONF
+  cat >"$home/rabbitmq$mark.conf" <<CONF
 default_vhost = $BROKER_VHOST
 default_user = $BROKER_USER
 default_pass = $password
 default_user_tags.monitoring = true
 log.file.level = info
 CONF
+  (( $(broker_count) == 1 )) || broker_configure_cluster "$1" >>"$home/rabbitmq$mark.conf"
   broker_link_applications "$home/applications"
-  broker_env
-  # For people and tests: rabbitmqctl for this node, whatever the caller's environment.
+  broker_env broker
+  # For people and tests: rabbitmqctl for this folder's node (the first, without -n), whatever the caller's environment.
   {
     printf '#!/bin/bash\n# rabbitmqctl for the private node of this folder.\nexec env -i'
-    printf ' %q' "${BROKER_ENV[@]}" "$RABBITMQ_PROGRAMS/rabbitmqctl" -n "$BROKER_NODE"
+    printf ' %q' "${BROKER_ENV[@]}" "$RABBITMQ_PROGRAMS/rabbitmqctl"
     printf ' "$@"\n'
   } >"$D/rabbitmqctl"
   chmod 700 "$D/rabbitmqctl"
+}
+
+# A node that is cut off from the majority stops serving, rather than go on with what may not be so any more. All start
+# at the same time; a new one waits for the first and joins it. For that it takes a lock, if it finds itself in the list;
+# the first has no list, since it would wait for the lock of those who wait for it.
+broker_configure_cluster() { # UNIT
+  printf 'cluster_partition_handling = pause_minority\n'
+  [[ $1 != broker ]] || return 0
+  cat <<CONF
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = $(broker_node broker)
+cluster_formation.classic_config.nodes.2 = $(broker_node "$1")
+cluster_formation.discovery_retry_limit = 180
+cluster_formation.discovery_retry_interval = 500
+CONF
 }
 
 # No plugin is enabled; yet a node reads all sixty of them at every start, which takes it a second and more. So it
@@ -86,19 +127,29 @@ broker_link_applications() { # DIR
 
 random_hex() { head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; } # BYTES
 
-broker_url() {
+broker_url() { # UNIT
   local REPLY
-  port_get amqp
+  port_get "amqp${1#broker}"
   printf 'amqp://%s:%s@127.0.0.1:%s/%s' "$BROKER_USER" "$(<"$D/secrets/broker_password")" "$REPLY" "$BROKER_VHOST"
+}
+
+broker_urls() { # of all nodes, as broker.url takes them
+  local unit separator='' BROKERS
+  broker_units
+  for unit in "${BROKERS[@]}"; do
+    printf '%s%s' "$separator" "$(broker_url "$unit")"
+    separator=,
+  done
 }
 
 # Starts the name server and the node, and returns at once; fails if the former does not run. Of the caller's
 # environment they get our own marks only.
-broker_launch() {
+broker_launch() { # UNIT
   local epmd name marks=() REPLY
   [[ -x $RABBITMQ_PROGRAMS/rabbitmq-server ]] ||
     die "$EX_UNAVAILABLE" "RabbitMQ is not installed: sudo apt-get install --no-install-recommends rabbitmq-server"
-  broker_configure
+  broker_configure "$1"
+  broker_env "$1"
   while read -r name; do
     marks+=("$name=${!name}")
   done < <(compgen -e SECKILL_ || true)
@@ -110,38 +161,46 @@ broker_launch() {
     epmd_settled() { port_listens "$epmd" || ! unit_alive epmd; }
     wait_until 10 epmd_settled && unit_alive epmd || return 1
   fi
-  unit_launch broker env -i "${marks[@]}" "${BROKER_ENV[@]}" SECKILL_STACK="$D" SECKILL_UNIT=broker \
+  unit_launch "$1" env -i "${marks[@]}" "${BROKER_ENV[@]}" SECKILL_STACK="$D" SECKILL_UNIT="$1" \
     "$RABBITMQ_PROGRAMS/rabbitmq-server"
 }
 
 # Until the node takes connections (it opens its port last), or has ended.
-broker_wait() {
-  local port REPLY
-  port_get amqp && port=$REPLY
-  broker_settled() { port_listens "$port" || ! unit_alive broker; }
-  wait_until "${SECKILL_BROKER_TIMEOUT:-90}" broker_settled && unit_alive broker
+broker_wait() { # UNIT
+  local unit=$1 port REPLY
+  port_get "amqp${unit#broker}" && port=$REPLY
+  broker_settled() { port_listens "$port" || ! unit_alive "$unit"; }
+  wait_until "${SECKILL_BROKER_TIMEOUT:-90}" broker_settled && unit_alive "$unit"
 }
 
 # The node, or the name server (which does not say so), has ended because another process has one of its ports.
-broker_lost_its_port() {
+broker_lost_its_port() { # UNIT
   unit_alive epmd || return 0
-  ! unit_alive broker &&
-    grep -qE 'eaddrinuse|already in use|already_used' < <(tail -n 80 "$D/log/broker.log" "$D/log/rabbitmq.log")
+  ! unit_alive "$1" &&
+    grep -qE 'eaddrinuse|already in use|already_used' < <(tail -n 80 "$D/log/$1.log" "$D/log/rabbitmq${1#broker}.log")
+}
+
+broker_show_logs() { # UNIT LINES
+  show_tail "$D/log/$1.log" "$2"
+  show_tail "$D/log/rabbitmq${1#broker}.log" "$2"
 }
 
 # Imports a definitions file, unless it is what was imported last. The node has opened its port, but may need another
-# moment to take commands.
+# moment to take commands. A queue gets its replicas when it comes to be, on the nodes that have joined by then.
 broker_import() { # FILE
-  local file=$1 imported=$D/broker/imported.json
+  local file=$1 imported=$D/broker/imported.json count
   ! cmp -s "$file" "$imported" || return 0
-  wait_until 10 broker_import_once "$file" || { show_tail "$D/log/rabbitmqctl.log" 20; return 1; }
+  count=$(broker_count)
+  (( count == 1 )) || broker_command await_online_nodes "$count" -t 60 ||
+    { show_tail "$D/log/rabbitmqctl.log" 20; return 1; }
+  wait_until 10 broker_command import_definitions "$file" || { show_tail "$D/log/rabbitmqctl.log" 20; return 1; }
   cp "$file" "$imported"
 }
 
-broker_import_once() { "$D/rabbitmqctl" import_definitions "$1" </dev/null >"$D/log/rabbitmqctl.log" 2>&1; } # FILE
+broker_command() { "$D/rabbitmqctl" "$@" </dev/null >"$D/log/rabbitmqctl.log" 2>&1; } # WORD...
 
-broker_end() { # SIGNAL SECONDS
-  unit_end broker "$1" "$2" || return 1
+broker_end() { # UNIT SIGNAL SECONDS
+  unit_end "$@" || return 1
   # Helpers of the node (erl_child_setup, inet_gethost, the disk monitor) go once their parent is gone.
-  sweep broker
+  sweep "$1"
 }

@@ -25,16 +25,15 @@ secrets_make() {
 
 # D/seckill.conf, for any program's --config, and D/env, to be sourced.
 config_write() {
-  local address url
+  local address
   address=$(listen_address order)
-  url=$(broker_url)
   cat >"$D/seckill.conf" <<CONF
 # Written by deploy/stack.sh at every "up".
 http {
   listen = "$address"
 }
 broker {
-  url = "$url"
+  url = "$(broker_urls)"
 }
 store {
   dir = "$D/store"
@@ -49,7 +48,7 @@ CONF
   {
     printf 'export SECKILL_URL=%q\n' "$(unit_url order)"
     printf 'export SECKILL_ADMIN_TOKEN_FILE=%q\n' "$D/secrets/admin_token"
-    printf 'export SECKILL_AMQP_URL=%q\n' "$url"
+    printf 'export SECKILL_AMQP_URL=%q\n' "$(broker_url broker)"
     printf 'export SECKILL_BIN=%q\n' "$BIN"
     printf 'export SECKILL_CONFIG=%q\n' "$D/seckill.conf"
   } >"$D/env"
@@ -182,7 +181,7 @@ unit_run() { # UNIT NOTIFY_SOCKET
   settings_of "$unit"
   # Only ever the first time in this folder: after that a missing database is a fault, not a beginning.
   [[ -z ${INITIALISE:-} || -e $D/run/$unit.initialised ]] || is_front_end "$unit" || init=(--init)
-  unit_launch "$unit" env NOTIFY_SOCKET="$notify" \
+  unit_launch "$unit" env NOTIFY_SOCKET="$notify" ${FAULT:+"SECKILL_FAULT=$FAULT"} \
     "$BIN/seckill-$(service_of "$unit")" --config "$D/seckill.conf" "${SETTINGS[@]}" "${init[@]}"
 }
 

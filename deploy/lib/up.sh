@@ -20,6 +20,7 @@ command_up() {
   trap 'exit 143' TERM
   secrets_make
   settings_add "$D/run/set" "${SETS[@]}"
+  settle_nodes
   choose_programs
   up_broker
   up_topology
@@ -37,11 +38,12 @@ clear_leftovers() {
 }
 
 everything_runs() {
-  local unit units PRESENT
+  local unit units PRESENT BROKERS
   [[ -s $D/run/bin ]] || return 1
   BIN=$(<"$D/run/bin")
   services_present
-  units=(broker "${PRESENT[@]}")
+  broker_units
+  units=("${BROKERS[@]}" "${PRESENT[@]}")
   (( ${#PRESENT[@]} > 0 )) && ! any_ended "${units[@]}" && front_end_ready order
 }
 
@@ -52,12 +54,27 @@ refuse_changes() {
     die "$EX_USAGE" "the stack is up on another HTTP port; 'down' first"
   port_get amqp
   [[ -z $AMQP_PORT || $REPLY == "$AMQP_PORT" ]] || die "$EX_USAGE" "the stack is up on another AMQP port; 'down' first"
+  refuse_other_nodes
   [[ -z $BUILD_DIR || $BIN == "$BUILD_DIR/bin" ]] || die "$EX_USAGE" "the stack is up from $BIN; 'down' first"
   local setting SETTINGS
   settings_of order
   for setting in "${SETS[@]}"; do
     [[ " ${SETTINGS[*]} " == *" $setting "* ]] || die "$EX_USAGE" "the stack is up without --set $setting; 'down' first"
   done
+}
+
+refuse_other_nodes() {
+  [[ -z $NODES || $NODES == "$(broker_count)" ]] ||
+    die "$EX_USAGE" "the broker in $D has $(broker_count) node(s), and keeps them"
+}
+
+# Until the broker has taken the first definitions nothing is in it, and it may become another one.
+settle_nodes() {
+  if [[ -e $D/broker/imported.json ]]; then
+    refuse_other_nodes
+  elif [[ -n $NODES ]]; then
+    printf '%s\n' "$NODES" >"$D/broker/nodes"
+  fi
 }
 
 # The programs in BIN: of the folder asked for, else of the one that this stack had, else of build/release, which is
@@ -81,28 +98,62 @@ choose_programs() {
 
 # The broker takes seconds to start, so it goes first, and the build runs beside it.
 up_broker() {
-  local attempt
+  local attempt BROKERS
+  broker_units
   for attempt in 1 2 3; do
+    up_clear_broker
     up_claim_ports
-    if ! unit_alive broker; then
-      STARTED+=(broker)
-      broker_launch || true # broker_wait finds out
-    fi
+    up_launch_brokers
     [[ -z $BUILD_PID ]] || wait "$BUILD_PID" || die 1 "the build failed"
     BUILD_PID=
     built "${BIN%/bin}" || die "$EX_UNAVAILABLE" "the programs are not in $BIN"
     printf '%s\n' "$BIN" >"$D/run/bin"
     config_write
-    broker_wait && break
-    (( attempt < 3 )) && [[ -z $AMQP_PORT ]] && broker_lost_its_port || {
-      show_tail "$D/log/broker.log" 15
-      show_tail "$D/log/rabbitmq.log" 15
+    up_wait_brokers && break
+    (( attempt < 3 )) && [[ -z $AMQP_PORT ]] && broker_lost_its_port "$FAILED" || {
+      broker_show_logs "$FAILED" 15
       die "$EX_UNAVAILABLE" "the broker does not start"
     }
     warn "another process has one of the broker's ports: trying others"
-    unit_end epmd TERM 5 || true
-    ports_forget amqp dist epmd
+    up_give_ports_up
   done
+}
+
+# A node that is killed in the middle of its very first start does not always start again from what it leaves, nor does
+# it join a second time. Until the broker has taken the definitions nothing can be in it.
+up_clear_broker() {
+  [[ ! -e $D/broker/imported.json ]] && any_ended "${BROKERS[@]}" || return 0
+  local unit
+  for unit in "${BROKERS[@]}"; do
+    ! unit_alive "$unit" || broker_end "$unit" KILL 10
+  done
+  rm -rf -- "$D/broker/mnesia"
+}
+
+up_launch_brokers() {
+  local unit
+  for unit in "${BROKERS[@]}"; do
+    ! unit_alive "$unit" || continue
+    STARTED+=("$unit")
+    broker_launch "$unit" || true # up_wait_brokers finds out
+  done
+}
+
+up_wait_brokers() { # FAILED = the one that does not start
+  for FAILED in "${BROKERS[@]}"; do
+    broker_wait "$FAILED" || return 1
+  done
+}
+
+# All of them: the nodes find each other by the name server's port.
+up_give_ports_up() {
+  local unit
+  for unit in "${BROKERS[@]}"; do
+    broker_end "$unit" KILL 10 || true
+    ports_forget "amqp${unit#broker}" "dist${unit#broker}"
+  done
+  unit_end epmd TERM 5 || true
+  ports_forget epmd
 }
 
 # Queues, bindings and policies, which the services expect to find.
@@ -130,10 +181,11 @@ up_claim_ports() {
   done
   ports_lock
   [[ -n $front_end ]] || port_claim http "$HTTP_PORT"
-  if ! unit_alive broker; then
-    port_claim amqp "$AMQP_PORT"
-    port_claim dist
-  fi
+  for unit in "${BROKERS[@]}"; do
+    ! unit_alive "$unit" || continue
+    port_claim "amqp${unit#broker}" "$([[ $unit != broker ]] || printf '%s' "$AMQP_PORT")"
+    port_claim "dist${unit#broker}"
+  done
   unit_alive epmd || port_claim epmd
   ports_unlock
 }
@@ -164,10 +216,12 @@ up_undo() {
   disown -a # the shell would tell of the end of each
   settings_forget "$D/run/set"
   for unit in "${STARTED[@]}"; do
-    [[ $unit == broker ]] || unit_end "$unit" TERM 10 || unit_end "$unit" KILL 5
+    is_broker "$unit" || unit_end "$unit" TERM 10 || unit_end "$unit" KILL 5
   done
   # What the queues hold is on the disk: no reason to wait for an orderly end.
-  [[ " ${STARTED[*]} " != *' broker '* ]] || broker_end KILL 10
+  for unit in "${STARTED[@]}"; do
+    ! is_broker "$unit" || broker_end "$unit" KILL 10
+  done
   if [[ ! -e $D/run/up ]]; then # else the rest was there before, and stays
     unit_end epmd TERM 5
     sweep
