@@ -54,7 +54,51 @@ json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds)
     return messages;
 }
 
+int amqp_ctl(struct stack *s, const char *const words[], struct text *printed)
+{
+    char program[STACK_PATH];
+    const char *argv[16] = {program};
+    struct process_output o;
+    int count = 1, status;
+
+    snprintf(program, sizeof program, "%s/rabbitmqctl", s->dir);
+    for (int i = 0; words[i] && count < 15; i++)
+        argv[count++] = words[i];
+    process_run(argv, stack_environment(s), NULL, 60, &o);
+    status = o.status;
+    if (status != 0)
+        fprintf(stderr, "rabbitmqctl %s: exit status %d\n%s%s", words[0], status, text_c(&o.out),
+                text_c(&o.err));
+    else if (printed)
+        text_add(printed, text_c(&o.out), o.out.len);
+    process_output_free(&o);
+    return status == 0 ? 0 : -1;
+}
+
 int amqp_delete_queue(struct stack *s, const char *queue)
 {
     return run(s, (const char *[]){"delete-queue", queue, NULL}, NULL, NULL);
+}
+
+int amqp_bind(struct stack *s, const char *queue, const char *exchange, const char *key)
+{
+    return run(s, (const char *[]){"bind", queue, exchange, key, NULL}, NULL, NULL);
+}
+
+int amqp_delete_exchange(struct stack *s, const char *exchange)
+{
+    return run(s, (const char *[]){"delete-exchange", exchange, NULL}, NULL, NULL);
+}
+
+int amqp_unbind(struct stack *s, const char *queue, const char *exchange, const char *key)
+{
+    return run(s, (const char *[]){"unbind", queue, exchange, key, NULL}, NULL, NULL);
+}
+
+int amqp_import_definitions(struct stack *s)
+{
+    char path[STACK_PATH];
+
+    snprintf(path, sizeof path, "%s/broker/definitions.json", s->dir);
+    return amqp_ctl(s, (const char *[]){"import_definitions", path, NULL}, NULL);
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "tests/support/stack.h"
+#include "tests/support/text.h"
 
 /* Publishes a persistent, mandatory message and waits for the confirm. 0, or -1 after having said why. */
 int amqp_publish(struct stack *s, const char *exchange, const char *key, const char *body);
@@ -13,6 +14,19 @@ int amqp_publish(struct stack *s, const char *exchange, const char *key, const c
  * said why. */
 json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds);
 
+/* rabbitmqctl of the stack's (first) node with these words, which end with NULL. What it prints is appended
+ * to printed, if that is not NULL. 0, or -1 after having said why. */
+int amqp_ctl(struct stack *s, const char *const words[], struct text *printed);
+
+/* Mistakes of an operator. */
 int amqp_delete_queue(struct stack *s, const char *queue);
+int amqp_delete_exchange(struct stack *s, const char *exchange);
+int amqp_unbind(struct stack *s, const char *queue, const char *exchange, const char *key);
+
+/* The stack's own definitions once more, as after a mistake. */
+int amqp_import_definitions(struct stack *s);
+
+/* Puts a binding back in place. */
+int amqp_bind(struct stack *s, const char *queue, const char *exchange, const char *key);
 
 #endif

@@ -5,6 +5,8 @@
   amqp_client.py URL take QUEUE COUNT SECONDS    takes so many messages off the queue and acknowledges them; prints
                                                  one JSON object for each: body, headers, routing_key
   amqp_client.py URL delete-queue QUEUE
+  amqp_client.py URL delete-exchange EXCHANGE
+  amqp_client.py URL bind|unbind QUEUE EXCHANGE KEY
 
 Exit status: 0, or 1 with the reason (a return, a refusal, too few messages).
 """
@@ -45,10 +47,32 @@ def delete_queue(channel, queue):
     channel.queue_delete(queue)
 
 
+def delete_exchange(channel, exchange):
+    channel.exchange_delete(exchange)
+
+
+def bind(channel, queue, exchange, key):
+    channel.queue_bind(queue, exchange, key)
+
+
+def unbind(channel, queue, exchange, key):
+    channel.queue_unbind(queue, exchange, key)
+
+
+VERBS = {
+    "publish": publish,
+    "take": take,
+    "delete-queue": delete_queue,
+    "delete-exchange": delete_exchange,
+    "bind": bind,
+    "unbind": unbind,
+}
+
+
 def main(url, verb, *arguments):
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
-        {"publish": publish, "take": take, "delete-queue": delete_queue}[verb](connection.channel(), *arguments)
+        VERBS[verb](connection.channel(), *arguments)
     except (pika.exceptions.AMQPError, pika.exceptions.UnroutableError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     finally:

@@ -3,22 +3,12 @@
 
 #include <time.h>
 
-static int64_t read_clock(clockid_t which)
+int64_t clock_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(which, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t clock_ms(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-int64_t clock_wall_ms(void)
-{
-    return read_clock(CLOCK_REALTIME);
 }
 
 const char *rfc3339(int64_t wall_ms, char out[RFC3339_SIZE])

@@ -4,9 +4,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
-int64_t clock_ms(void);      /* monotonic */
-int64_t clock_wall_ms(void); /* since the epoch */
+int64_t clock_ms(void); /* monotonic */
+
+/* Since the epoch. Inline, so that it does not meet common/base's in programs that link both. */
+static inline int64_t clock_wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* "2030-01-02T03:04:05Z" for this moment of the wall clock, to the second. */
 #define RFC3339_SIZE 32

@@ -21,11 +21,36 @@ struct load {
     struct load_answer *answers;
 };
 
+int load_order(const struct load *l, int index)
+{
+    return l->spec.repeats ? index / l->spec.repeats : index;
+}
+
+int load_key(const struct load *l, int index)
+{
+    if (l->spec.key)
+        return 0;
+    return l->spec.own_keys ? load_order(l, index) : -1;
+}
+
+void load_user(const struct load *l, int index, char user[LOAD_USER_SIZE])
+{
+    const struct load_spec *spec = &l->spec;
+    int n = load_order(l, index);
+
+    if (spec->user)
+        snprintf(user, LOAD_USER_SIZE, "%s%s%s", spec->prefix ? spec->prefix : "", spec->prefix ? "-" : "",
+                 spec->user);
+    else
+        snprintf(user, LOAD_USER_SIZE, "%s%sbuyer-%d", spec->prefix ? spec->prefix : "",
+                 spec->prefix ? "-" : "", spec->users ? n % spec->users : n);
+}
+
 static enum swarm_next next_order(void *context, int connection, struct text *out, uint64_t *tag)
 {
     struct load *l = context;
     const struct load_spec *spec = &l->spec;
-    char headers[200] = "", user[80], body[300];
+    char headers[200] = "", user[LOAD_USER_SIZE], body[300];
     int n = l->sent;
 
     (void)connection;
@@ -35,11 +60,8 @@ static enum swarm_next next_order(void *context, int connection, struct text *ou
     if (spec->key)
         snprintf(headers, sizeof headers, "Idempotency-Key: %s\r\n", spec->key);
     else if (spec->own_keys)
-        snprintf(headers, sizeof headers, "Idempotency-Key: %s-%d\r\n", spec->sku, n);
-    if (spec->user)
-        snprintf(user, sizeof user, "%s", spec->user);
-    else
-        snprintf(user, sizeof user, "buyer-%d", spec->users ? n % spec->users : n);
+        snprintf(headers, sizeof headers, "Idempotency-Key: %s-%d\r\n", spec->sku, load_order(l, n));
+    load_user(l, n, user);
     snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"sku\":\"%s\",\"quantity\":%d}", user, spec->sku,
              spec->quantity ? spec->quantity : 1);
     http_format(out, "POST", "/v1/orders", headers, body);
@@ -80,7 +102,7 @@ static int order_outcome(void *context, uint64_t tag, const struct http_response
     if (response)
         read_answer(answer, response);
     atomic_fetch_add(answer->status == 202 ? &l->accepted : &l->refused, 1);
-    return l->spec.pace_ms;
+    return answer->status != 202 && l->spec.backoff_ms ? l->spec.backoff_ms : l->spec.pace_ms;
 }
 
 static void *drive(void *context)
@@ -125,6 +147,11 @@ static bool has_reached(void *context)
 bool load_wait_accepted(struct load *l, int count, int seconds)
 {
     return wait_until(has_reached, &(struct wanted){&l->accepted, count}, seconds);
+}
+
+int load_refused(struct load *l)
+{
+    return atomic_load(&l->refused);
 }
 
 bool load_wait_refused(struct load *l, int count, int seconds)

@@ -15,7 +15,10 @@
 #include "tests/support/http_client.h"
 #include "tests/support/process.h"
 
-enum { STACK_SECONDS = 150, PROGRAM_SECONDS = 280 };
+enum { STACK_SECONDS = 150 };
+
+static int bound_seconds = 280;
+static char node_count[12] = "1";
 
 /* Kept as long as the process lives: the guardian and children use them. */
 static char report_options[4][STACK_PATH];
@@ -76,8 +79,19 @@ static int read_env_file(struct stack *s)
     return result;
 }
 
+void stack_bound(int seconds)
+{
+    bound_seconds = seconds;
+}
+
+void stack_nodes(int count)
+{
+    snprintf(node_count, sizeof node_count, "%d", count);
+}
+
 static int prepare(struct stack *s)
 {
+    static bool adopts;
     const char *parent = getenv("TMPDIR");
     char reports[STACK_PATH];
 
@@ -98,9 +112,13 @@ static int prepare(struct stack *s)
     down_argv[1] = "down";
     down_argv[2] = "--dir";
     down_argv[3] = s->dir;
-    if (guardian_start(down_argv, s->mark, guardian_log, PROGRAM_SECONDS) < 0)
+    if (guardian_start(down_argv, s->mark, guardian_log, bound_seconds) < 0)
         return -1;
-    return process_adopt_orphans();
+    environment[0] = NULL; /* an earlier stack's */
+    if (!adopts && process_adopt_orphans() < 0)
+        return -1;
+    adopts = true;
+    return 0;
 }
 
 struct stack *stack_up(const char *const sets[])
@@ -116,6 +134,10 @@ struct stack *stack_up(const char *const sets[])
         return NULL;
     }
     argv[3] = s->dir;
+    if (strcmp(node_count, "1") != 0) {
+        argv[count++] = "--nodes";
+        argv[count++] = node_count;
+    }
     for (int i = 0; sets && sets[i] && count < 61; i++) {
         argv[count++] = "--set";
         argv[count++] = sets[i];
@@ -131,7 +153,8 @@ struct stack *stack_up(const char *const sets[])
     return s;
 }
 
-int stack_do(struct stack *s, const char *verb, const char *service, const char *const more[])
+static int run_script(struct stack *s, const char *verb, const char *service, const char *const more[],
+                      const char *const extra_environment[])
 {
     const char *argv[32] = {script(), verb, service, "--dir", s->dir};
     struct process_output o;
@@ -139,13 +162,31 @@ int stack_do(struct stack *s, const char *verb, const char *service, const char 
 
     for (int i = 0; more && more[i] && count < 31; i++)
         argv[count++] = more[i];
-    process_run(argv, stack_environment(s), NULL, STACK_SECONDS, &o);
+    process_run(argv, extra_environment, NULL, STACK_SECONDS, &o);
     status = o.status;
     if (status != 0)
         fprintf(stderr, "stack.sh %s %s: exit status %d\n%s%s", verb, service, status, text_c(&o.out),
                 text_c(&o.err));
     process_output_free(&o);
     return status;
+}
+
+int stack_do(struct stack *s, const char *verb, const char *service, const char *const more[])
+{
+    return run_script(s, verb, service, more, stack_environment(s));
+}
+
+int stack_start_with(struct stack *s, const char *service, const char *entry, const char *const more[])
+{
+    const char *const *own = stack_environment(s);
+    const char *entries[16];
+    int count = 0;
+
+    for (; own[count] && count < 14; count++)
+        entries[count] = own[count];
+    entries[count++] = entry;
+    entries[count] = NULL;
+    return run_script(s, "start", service, more, entries);
 }
 
 static bool is_free(int port)

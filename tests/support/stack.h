@@ -1,7 +1,7 @@
 /*
  * A whole stack of real processes (broker, inventory, front end) in a folder of its own, by deploy/stack.sh.
- * One for each test program. Whatever happens to the program, the stack is taken down and no process stays
- * (guardian.h).
+ * One at a time for each test program. Whatever happens to the program, the stack is taken down and no
+ * process stays (guardian.h).
  */
 #ifndef SECKILL_TESTS_STACK_H
 #define SECKILL_TESTS_STACK_H
@@ -24,6 +24,13 @@ struct stack {
     int faults; /* what a clean run does not have: see stack_end */
 };
 
+/* How long a stack that comes up after this may live before the guardian ends it, and the program with it: 280
+ * seconds, unless this was called. */
+void stack_bound(int seconds);
+
+/* How many nodes the broker of such a stack has: 1, unless this was called. See cluster.h. */
+void stack_nodes(int count);
+
 /* Brings a stack up with these "section.key=value" (ends with NULL), built from the build folder of the test
  * itself. NULL after having said why. */
 struct stack *stack_up(const char *const sets[]);
@@ -35,6 +42,9 @@ int stack_do(struct stack *s, const char *verb, const char *service, const char 
 
 bool stack_is_ready(struct stack *s);                /* GET /readyz says 200 now */
 bool stack_wait_ready(struct stack *s, int seconds); /* … within the seconds */
+
+/* "start" with this "NAME=value" in the environment of stack.sh beside the stack's own. As stack_do. */
+int stack_start_with(struct stack *s, const char *service, const char *entry, const char *const more[]);
 
 /* The process of this program in the stack ("seckill-order"); -1 unless there is exactly one. */
 pid_t stack_pid(struct stack *s, const char *program);

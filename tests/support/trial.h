@@ -10,8 +10,7 @@
  *   trial_fault(t);                                           the moment it happened
  *   … break something, wait, restart …
  *   trial_heal(t, 30);                                        until an order goes the whole way again
- *   assert_int_equal(trial_end(t, NULL), 0);                       joins the loads, waits for the drain,
- * judges
+ *   assert_int_equal(trial_end(t, NULL), 0);                  joins the loads, waits for the drain, judges
  */
 #ifndef SECKILL_TESTS_TRIAL_H
 #define SECKILL_TESTS_TRIAL_H
@@ -44,6 +43,10 @@ const char *trial_sku(const struct trial *t);
  * is this load's own, so that each order's user tells which answer it got. Owned by the trial. */
 struct load *trial_load(struct trial *t, const struct load_spec *spec);
 
+/* More units of the trial's item, while the services run or not: it may fail, and the judge takes either for
+ * right. */
+void trial_restock(struct trial *t, int64_t units);
+
 /* The fault happens now. */
 void trial_fault(struct trial *t);
 
@@ -57,11 +60,11 @@ struct trial_verdict {
     int64_t refused;  /* told that the order is not taken: 4xx, 503 */
     int64_t unknown;  /* 504, or sent and no answer */
     /* What must be 0: */
-    int64_t lost;      /* 202, and after the drain not decided, in the file or over HTTP */
-    int64_t doubled;   /* decided or counted more than once: a key with two ids, a receipt twice, more units
-                          taken from the stock than the orders that are confirmed ask for */
-    int64_t oversold;  /* units confirmed beyond the stock or a user's limit */
-    int64_t undersold; /* units missing: neither left nor of a confirmed order */
+    int64_t lost;         /* 202, and after the drain not decided, in the file or over HTTP */
+    int64_t doubled;      /* decided more than once: a key with two ids, an id or a receipt given twice, a row
+                             beside what was ordered */
+    int64_t oversold;     /* units confirmed beyond the stock or a user's limit */
+    int64_t undersold;    /* units missing, by a duplicate: neither left nor of a confirmed order */
     int64_t told_wrongly; /* refused, and decided all the same (503, 429, 409 without a key say "never"); GET
                              or a later answer says something else than the file */
     bool audit_failed;    /* seckillctl audit */

@@ -1,0 +1,2 @@
+seckill_unit_test(test_tcp_proxy seckill_test_support)
+seckill_unit_test(test_trial_judge seckill_trial seckill_store seckill_inventory_parts)
