@@ -131,22 +131,17 @@ units_start() { # UNIT...
 
 # The rest of units_start, in its variables: reads what the listener prints.
 units_wait() { # FILE_DESCRIPTOR
-  local unit result line part='' end=$((SECONDS + seconds))
+  local unit name what rest end=$((SECONDS + seconds))
   while (( ${#waiting[@]} > 0 )); do
-    result=0
-    # A time-out in the middle of a line leaves what was read of it in `line`: it is the line's beginning.
-    IFS= read -r -t 0.1 -u "$1" line || result=$?
-    part+=$line
-    if (( result == 0 )); then
-      read -r name what rest <<<"$part"
-      part=''
+    if read -r -u "$1" name what rest; then
       case $what in
         status) said[$name]=$rest ;;
         ready) unset "waiting[$name]" ;;
       esac
-      continue
+      [[ $what == tick ]] || continue
+    else
+      sleep 0.1 # the listener has ended: its time was over
     fi
-    (( result > 128 )) || sleep 0.1 # the listener has ended, and does not make us wait any more
     any_ended "${!socket[@]}" && { unit_failed "$ENDED" "has ended"; unit_exit_status "$ENDED"; return; }
     (( SECONDS < end )) && continue
     unit=${!waiting[*]} unit=${unit%% *}
