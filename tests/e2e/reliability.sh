@@ -94,8 +94,8 @@ run_all() {
 other_program() { # NAME
   local rounds=1
   case $FORM,$1 in
-    whole,test_connections) rounds=3 ;;
-    whole,test_cluster | whole,test_broker_faults) rounds=2 ;;
+    whole,test_connections) rounds=2 ;;
+    whole,test_broker_faults) rounds=2 ;;
   esac
   case $1 in
     test_connections) trial_program "$1" "$rounds" "$SEED" ;;
