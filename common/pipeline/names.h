@@ -22,10 +22,23 @@
 #define QUEUE_DEAD                 "seckill.dead"
 #define QUEUE_RPC_INVENTORY_PREFIX "seckill.rpc.inventory." /* + shard */
 #define QUEUE_RPC_REDPACKET        "seckill.rpc.redpacket"
+#define QUEUE_RPC_NOTIFICATION     "seckill.rpc.notification"
+#define QUEUE_RETRY_PREFIX         "seckill.retry." /* + delay + "." + consumer: a delay queue */
 
 /* Routing keys on EXCHANGE_RPC */
 #define KEY_RPC_INVENTORY_PREFIX "inventory." /* + shard */
 #define KEY_RPC_REDPACKET        "redpacket"
+#define KEY_RPC_NOTIFICATION     "notification"
+
+/* Routing keys on EXCHANGE_RETRY. What is published under a delay's key waits that long in the delay queue,
+ * and is then dead-lettered to the same exchange under the consumer's own key, which leads back to the
+ * consumer's queue. */
+#define KEY_RETRY_1S_NOTIFICATION  "1s.notification"
+#define KEY_RETRY_5S_NOTIFICATION  "5s.notification"
+#define KEY_RETRY_30S_NOTIFICATION "30s.notification"
+#define KEY_RETRY_5M_NOTIFICATION  "5m.notification"
+#define KEY_RETRY_NOTIFICATION     "notification"
+#define KEY_RETRY_REDPACKET        "redpacket" /* no delays: for the replay of its dead letters */
 
 #define MAX_SHARDS 64 /* one byte of an order id is the shard */
 
@@ -39,11 +52,15 @@
 #define HEADER_SEQ      "seckill-seq"
 #define HEADER_COUNT    "seckill-count"
 
-/* Message headers of a dead letter: where it came from, why, when. One line each. */
-#define HEADER_DEAD_REASON   "seckill-reason"
-#define HEADER_DEAD_QUEUE    "seckill-queue"
-#define HEADER_DEAD_AT_MS    "seckill-at-ms"
-#define HEADER_DEAD_ATTEMPTS "seckill-attempts"
+/* Message headers of a dead letter: where it came from, why, when, how often. HEADER_COUNT is there too. */
+#define HEADER_DEAD_REASON     "seckill-reason" /* a word */
+#define HEADER_DEAD_DETAIL     "seckill-detail" /* a sentence */
+#define HEADER_DEAD_QUEUE      "seckill-queue"
+#define HEADER_DEAD_AT_MS      "seckill-at-ms"
+#define HEADER_DEAD_ATTEMPTS   "seckill-attempts"
+#define HEADER_DEAD_TIMES      "seckill-times"      /* that it became one: more after replays */
+#define HEADER_DEAD_MESSAGE_ID "seckill-message-id" /* of the message it was; absent: it had none */
+#define HEADER_DEAD_REPLY_TO   "seckill-reply-to"   /* the same */
 
 /* Message headers of a question: the method, and the moment (wall clock, ms) after which nobody waits any
  * more. */
@@ -68,5 +85,18 @@
 #define RPC_ITEM_LIST "item.list" /* {} → {"items": […]} */
 #define RPC_ORDER_STATUS                                                                                     \
     "order.status" /* {"ids": […]} → {"orders": [decision lines, or {order_id, "status":"unknown"}]} */
+
+/* Questions to every worker: an operator has dealt with dead letters that it made. */
+#define RPC_DEAD_SETTLE                                                                                      \
+    "dead.settle" /* {"how": "replayed"|"dropped", "letters": [{"message", "line", "times"}]}                \
+                     → {"settled": N, "unknown": N} */
+
+/* Questions to the red packets' worker. */
+#define RPC_CAMPAIGN_PUT  "campaign.put"  /* {sku, budget?, packets?, min_amount?} → the campaign */
+#define RPC_CAMPAIGN_SHOW "campaign.show" /* {sku} → the campaign */
+#define RPC_CAMPAIGN_LIST "campaign.list" /* {} → {"campaigns": […]} */
+#define RPC_PACKET_SHOW   "packet.show"   /* {"order_id"} → {"order_id","status","amount"}; not_found. */
+                                          /* {"ids": […]} → {"packets": […]}, an unknown one too */
+#define RPC_BALANCE_SHOW "balance.show"   /* {"user_id"} → {"user_id","amount","packets"} */
 
 #endif

@@ -12,9 +12,13 @@
 #include "common/pipeline/json_read.h"
 #include "common/pipeline/names.h"
 
-struct rpc_server {
-    const struct rpc_method *methods;
+struct methods {
+    const struct rpc_method *list; /* NULL: none */
     void *context;
+};
+
+struct rpc_server {
+    struct methods methods[2];
     struct buffer result, body;
     struct rpc_server_counts counts;
 };
@@ -22,9 +26,13 @@ struct rpc_server {
 struct rpc_server *rpc_server_new(const struct rpc_method *methods, void *context)
 {
     struct rpc_server *s = xcalloc(1, sizeof *s);
-    s->methods = methods;
-    s->context = context;
+    s->methods[0] = (struct methods){.list = methods, .context = context};
     return s;
+}
+
+void rpc_server_also(struct rpc_server *s, const struct rpc_method *methods, void *context)
+{
+    s->methods[1] = (struct methods){.list = methods, .context = context};
 }
 
 void rpc_server_free(struct rpc_server *s)
@@ -51,20 +59,25 @@ int rpc_refuse(struct rpc_refusal *refusal, const char *code, const char *format
     return E_REFUSED;
 }
 
-static const struct rpc_method *find_method(const struct rpc_server *s, const struct broker_properties *p)
+static const struct rpc_method *find_method(const struct rpc_server *s, const struct broker_properties *p,
+                                            void **context)
 {
     const struct broker_header *name = broker_header_find(p, HEADER_RPC_METHOD);
     if (!name || !name->is_text)
         return NULL;
-    for (const struct rpc_method *m = s->methods; m->name; m++)
-        if (slice_is(name->text, m->name))
-            return m;
+    for (size_t i = 0; i < sizeof s->methods / sizeof *s->methods; i++)
+        for (const struct rpc_method *m = s->methods[i].list; m && m->name; m++)
+            if (slice_is(name->text, m->name)) {
+                *context = s->methods[i].context;
+                return m;
+            }
     return NULL;
 }
 
 static int work_on(struct rpc_server *s, const struct broker_delivery *q, struct rpc_refusal *refusal)
 {
-    const struct rpc_method *method = find_method(s, &q->properties);
+    void *context = NULL;
+    const struct rpc_method *method = find_method(s, &q->properties, &context);
     if (!method)
         return rpc_refuse(refusal, "unknown_method", "there is no such question here");
     json_t *question = NULL;
@@ -72,7 +85,7 @@ static int work_on(struct rpc_server *s, const struct broker_delivery *q, struct
     int error = json_read_object(q->body.len ? q->body : slice_of("{}"), &question, &why);
     if (error)
         return rpc_refuse(refusal, "malformed", "%s", why.text);
-    error = method->answer(s->context, question, &s->result, refusal);
+    error = method->answer(context, question, &s->result, refusal);
     json_decref(question);
     return error;
 }

@@ -35,7 +35,8 @@ int rpc_refuse(struct rpc_refusal *refusal, const char *code, const char *format
 
 struct rpc_server;
 
-struct rpc_server *rpc_server_new(const struct rpc_method *methods, void *context);
+struct rpc_server *rpc_server_new(const struct rpc_method *methods, void *context); /* methods: NULL: none */
+void rpc_server_also(struct rpc_server *s, const struct rpc_method *methods, void *context); /* once */
 void rpc_server_free(struct rpc_server *s); /* NULL is fine */
 
 /* Answers one question through this connection (NULL, or a blocked one: the answer is dropped). Returns 0, or

@@ -14,6 +14,8 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
 
+static const char *const sink_names[] = {"log", "file", "webhook", NULL}; /* as enum notification_sink */
+
 #define FIELD(field)  .offset = offsetof(struct settings, field)
 #define INT(low, top) .type = CONFIG_INT, .min = (low), .max = (top)
 #define TEXT          .type = CONFIG_TEXT
@@ -109,6 +111,38 @@ const struct config_option settings_table[] = {
      .help = "Messages of the outbox that may wait for their confirm at once."},
     {.key = "inventory.max_attempts", FIELD(inventory.max_attempts), INT(1, 100), .fallback = "5",
      .help = "How often a redelivered message is tried before it is a dead letter."},
+
+    {.key = "redpacket.max_batch", FIELD(redpacket.max_batch), INT(1, 100000), .fallback = "8000",
+     .unit = "events",
+     .help = "Events in one transaction at most."},
+
+    {.key = "notification.max_batch", FIELD(notification.max_batch), INT(1, 100000), .fallback = "4000",
+     .unit = "events",
+     .help = "Events in one transaction at most."},
+    {.key = "notification.language", FIELD(notification.language), TEXT, .fallback = "zh",
+     .help = "Which of the shipped templates buyers get, `zh` or `en`, where `notification.templates` is empty."},
+    {.key = "notification.templates", FIELD(notification.templates), TEXT, .fallback = "",
+     .help = "File with the messages' templates; empty: the shipped one."},
+    {.key = "notification.sink", FIELD(notification.sink), .type = CONFIG_CHOICE, .choices = sink_names,
+     .fallback = "log",
+     .help = "Where messages to buyers go: the service's log, a file (one JSON line each), or a gateway over HTTP."},
+    {.key = "notification.file", FIELD(notification.file), TEXT, .fallback = "",
+     .help = "File of the sink `file`; empty: notifications.ndjson in `store.dir`."},
+    {.key = "notification.webhook_url", FIELD(notification.webhook_url), TEXT, .fallback = "",
+     .help = "The gateway's address for the sink `webhook`: each message is a POST to it."},
+    {.key = "notification.webhook_token_file", FIELD(notification.webhook_token_file), TEXT, .fallback = "",
+     .help = "File with the token that the gateway wants as `Authorization: Bearer`; empty: none is sent."},
+    {.key = "notification.webhook_ca_file", FIELD(notification.webhook_ca_file), TEXT, .fallback = "",
+     .help = "Certificates by which an https gateway is verified; empty: the system's."},
+    {.key = "notification.in_flight", FIELD(notification.in_flight), INT(1, 4096), .fallback = "256",
+     .unit = "requests",
+     .help = "Requests to the gateway that may be under way at once."},
+    {.key = "notification.connect_timeout_ms", FIELD(notification.connect_timeout_ms), INT(10, 600000),
+     .fallback = "2000", .unit = "ms",
+     .help = "Bound for connecting to the gateway, TLS included."},
+    {.key = "notification.total_timeout_ms", FIELD(notification.total_timeout_ms), INT(10, 600000),
+     .fallback = "10000", .unit = "ms",
+     .help = "Bound for a whole request to the gateway."},
     {.key = NULL},
 };
 /* clang-format on */
@@ -164,6 +198,17 @@ static int check_broker(const struct settings *s, struct detail *why)
     return rc;
 }
 
+static int check_notification(const struct settings *s, struct detail *why)
+{
+    const char *url = s->notification.webhook_url;
+    if (s->notification.sink != SINK_WEBHOOK || strncasecmp(url, "http://", 7) == 0 ||
+        strncasecmp(url, "https://", 8) == 0)
+        return 0;
+    detail_set(why, "notification.webhook_url: the sink webhook needs an http or https address, %s",
+               url[0] ? "got another one" : "got none"); /* not shown: it may hold a key */
+    return E_INVALID;
+}
+
 int settings_check(const void *settings, struct detail *why)
 {
     const struct settings *s = settings;
@@ -186,12 +231,26 @@ int settings_check(const void *settings, struct detail *why)
         return E_INVALID;
     }
     int rc = check_pages(s, why);
+    if (!rc)
+        rc = check_notification(s, why);
     return rc ? rc : check_broker(s, why);
 }
 
 const char *settings_inventory_path(const struct settings *s, int shard, char out[STORE_PATH_SIZE])
 {
     snprintf(out, STORE_PATH_SIZE, "%s/inventory.%d.db", s->store.dir, shard);
+    return out;
+}
+
+const char *settings_redpacket_path(const struct settings *s, char out[STORE_PATH_SIZE])
+{
+    snprintf(out, STORE_PATH_SIZE, "%s/redpacket.db", s->store.dir);
+    return out;
+}
+
+const char *settings_notification_path(const struct settings *s, char out[STORE_PATH_SIZE])
+{
+    snprintf(out, STORE_PATH_SIZE, "%s/notification.db", s->store.dir);
     return out;
 }
 

@@ -58,16 +58,34 @@ struct settings {
         int64_t relay_window; /* outbox messages in flight */
         int64_t max_attempts; /* of a redelivered message, before it is poison */
     } inventory;
+    struct {
+        int64_t max_batch; /* events in a transaction at most */
+    } redpacket;
+    struct {
+        int64_t max_batch;     /* events in a transaction at most */
+        const char *templates; /* file; "" = the installed one of this language */
+        const char *language;  /* "zh", "en" */
+        int sink;              /* enum notification_sink */
+        const char *file;      /* of the sink "file"; "" = <store.dir>/notifications.ndjson */
+        const char *webhook_url, *webhook_token_file, *webhook_ca_file;
+        int64_t in_flight; /* requests to the gateway at once */
+        int64_t connect_timeout_ms, total_timeout_ms;
+    } notification;
 };
+
+enum notification_sink { SINK_LOG, SINK_FILE, SINK_WEBHOOK };
 
 extern const struct config_option settings_table[];
 
 /* For program_spec.check: what one value alone does not show. */
 int settings_check(const void *settings, struct detail *why);
 
-/* "<store.dir>/inventory.<shard>.db" and "<store.dir>/ledger". Written into out, which is returned. */
+/* "<store.dir>/inventory.<shard>.db", "redpacket.db", "notification.db" and "<store.dir>/ledger". Written
+ * into out, which is returned. */
 #define STORE_PATH_SIZE 4096
 const char *settings_inventory_path(const struct settings *s, int shard, char out[STORE_PATH_SIZE]);
+const char *settings_redpacket_path(const struct settings *s, char out[STORE_PATH_SIZE]);
+const char *settings_notification_path(const struct settings *s, char out[STORE_PATH_SIZE]);
 const char *settings_ledger_dir(const struct settings *s, char out[STORE_PATH_SIZE]);
 
 #endif

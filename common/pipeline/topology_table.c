@@ -15,8 +15,7 @@
 static const struct topology_exchange exchanges[] = {
     {EXCHANGE_ORDERS, "direct"},
     {EXCHANGE_EVENTS, "topic"},
-    /* A topic, for keys of delay and consumer ("5s.notification"). The delay queues come with their first
-       consumer. */
+    /* A topic, for keys of delay and consumer ("5s.notification"). */
     {EXCHANGE_RETRY, "topic"},
     /* Whatever its key, a dead letter has one place to go. */
     {EXCHANGE_DEAD, "fanout"},
@@ -30,6 +29,12 @@ static const struct topology_queue fixed_queues[] = {
     {.name = QUEUE_REDPACKET, .quorum = true},
     {.name = QUEUE_DEAD, .quorum = true},
     {.name = QUEUE_RPC_REDPACKET, .quorum = true},
+    {.name = QUEUE_RPC_NOTIFICATION, .quorum = true},
+    /* One queue for each delay: a message's time is over only at the head of its queue. */
+    {.name = QUEUE_RETRY_PREFIX KEY_RETRY_1S_NOTIFICATION, .quorum = true},
+    {.name = QUEUE_RETRY_PREFIX KEY_RETRY_5S_NOTIFICATION, .quorum = true},
+    {.name = QUEUE_RETRY_PREFIX KEY_RETRY_30S_NOTIFICATION, .quorum = true},
+    {.name = QUEUE_RETRY_PREFIX KEY_RETRY_5M_NOTIFICATION, .quorum = true},
 };
 
 static const struct topology_binding fixed_bindings[] = {
@@ -38,7 +43,21 @@ static const struct topology_binding fixed_bindings[] = {
     {EXCHANGE_EVENTS, QUEUE_REDPACKET, EVENT_ORDER_CONFIRMED},
     {EXCHANGE_DEAD, QUEUE_DEAD, ""},
     {EXCHANGE_RPC, QUEUE_RPC_REDPACKET, KEY_RPC_REDPACKET},
+    {EXCHANGE_RPC, QUEUE_RPC_NOTIFICATION, KEY_RPC_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_RETRY_PREFIX KEY_RETRY_1S_NOTIFICATION, KEY_RETRY_1S_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_RETRY_PREFIX KEY_RETRY_5S_NOTIFICATION, KEY_RETRY_5S_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_RETRY_PREFIX KEY_RETRY_30S_NOTIFICATION, KEY_RETRY_30S_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_RETRY_PREFIX KEY_RETRY_5M_NOTIFICATION, KEY_RETRY_5M_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_NOTIFICATION, KEY_RETRY_NOTIFICATION},
+    {EXCHANGE_RETRY, QUEUE_REDPACKET, KEY_RETRY_REDPACKET},
 };
+
+#define DELAY(delay, ms)                                                                                     \
+    {                                                                                                        \
+        .name = "seckill-retry-" delay, .pattern = "^seckill\\.retry\\." delay "\\.notification$",           \
+        .max_length_bytes = 1 * GIB, .message_ttl_ms = (ms), .reject_publish = true,                         \
+        .dead_letter_exchange = EXCHANGE_RETRY, .dead_letter_routing_key = KEY_RETRY_NOTIFICATION,           \
+    }
 
 /*
  * What may change without declaring a queue anew. The bounds are a last line, far behind
@@ -67,11 +86,15 @@ static const struct topology_policy policies[] = {
     },
     {
         .name = "seckill-rpc",
-        .pattern = "^seckill\\.rpc\\.(inventory\\.[0-9]+|redpacket)$",
+        .pattern = "^seckill\\.rpc\\.(inventory\\.[0-9]+|redpacket|notification)$",
         .max_length_bytes = 64 * MIB,
         .message_ttl_ms = 30000,
         .reject_publish = false,
     },
+    DELAY("1s", 1000),
+    DELAY("5s", 5000),
+    DELAY("30s", 30000),
+    DELAY("5m", 300000),
 };
 
 /* What one shard adds. */

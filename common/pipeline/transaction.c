@@ -150,7 +150,7 @@ static int finish(struct transaction *t, const char *attempt)
     return store_commit(t->store);
 }
 
-static void after_commit(struct transaction *t, const struct inbox_counts *counts)
+static void after_any_commit(struct transaction *t)
 {
     FAULT_POINT("transaction.committed");
     if (t->relay) {
@@ -160,6 +160,11 @@ static void after_commit(struct transaction *t, const struct inbox_counts *count
     if (t->handler->committed)
         t->handler->committed(t->handler_context);
     t->commits++;
+}
+
+static void after_commit(struct transaction *t, const struct inbox_counts *counts)
+{
+    after_any_commit(t);
     t->totals.decided += counts->decided;
     t->totals.duplicates += counts->duplicates;
     t->totals.dead += counts->dead;
@@ -253,4 +258,20 @@ int transaction_handle(struct transaction *t, struct inbound *const *messages, i
             error = handle_alone(t, messages[k], NULL);
     }
     return error;
+}
+
+int transaction_settle(struct transaction *t, int (*settle)(void *context, const struct settlement *s))
+{
+    const struct settlement s = {.now_ms = clock_wall_ms(), .outbox = t->outbox, .inbox = t->inbox};
+    int error = store_begin(t->store);
+    if (!error)
+        error = settle(t->handler_context, &s);
+    if (!error)
+        error = finish(t, NULL);
+    if (!error) {
+        after_any_commit(t); /* nobody asked, so there are no replies */
+        return 0;
+    }
+    error = undo(t, error);
+    return store_is_fault(error) ? error : E_IO; /* no line to blame: our bug, and not to be tried for ever */
 }

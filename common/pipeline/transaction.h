@@ -38,4 +38,10 @@ struct transaction {
 /* Returns 0 or a fault (E_IO, E_CORRUPT, E_BUSY) that was logged. */
 int transaction_handle(struct transaction *t, struct inbound *const *messages, int count) MUST_USE;
 
+/* A transaction that no message asked for (worker.h, struct worker_beside): begins, calls settle, and ends
+ * like those of messages do: before_commit, outbox, commit, committed. A fault was logged and left no trace.
+ */
+int transaction_settle(struct transaction *t,
+                       int (*settle)(void *context, const struct settlement *s)) MUST_USE;
+
 #endif

@@ -112,6 +112,8 @@ static int make_parts(struct worker *w)
         return refuse(spec, error, "store_unfit", why.text);
     w->replies = replies_new();
     w->rpc = rpc_server_new(spec->methods, spec->methods_context);
+    w->dead_settle = (struct answer_dead_settle){.store = w->store, .inbox = w->inbox};
+    rpc_server_also(w->rpc, dead_settle_methods, &w->dead_settle);
     w->transaction = (struct transaction){.store = w->store,
                                           .inbox = w->inbox,
                                           .outbox = w->outbox,

@@ -15,8 +15,8 @@
  *  - One thread, two connections: to consume, and to publish (an alarm at the broker stops reading a whole
  * connection). While it lasts orders are decided all the same; replies are dropped, events wait in the
  * outbox.
- *  - SIGTERM: no new work, what is in hand is committed and acknowledged, the outbox gets two more seconds,
- * exit 0.
+ *  - SIGTERM: no new work, what is in hand is committed and acknowledged, what is under way beside the queue
+ * gets five more seconds and the outbox two, exit 0.
  */
 #ifndef SECKILL_PIPELINE_WORKER_H
 #define SECKILL_PIPELINE_WORKER_H
@@ -44,6 +44,32 @@ struct task { /* one line to handle; valid during the call */
     const char *reason; /* out, for REJECT: a constant word for the dead letter; "malformed" if left alone */
 };
 
+struct settlement { /* a transaction that no message asked for; valid during the call */
+    int64_t now_ms;
+    struct outbox *outbox;
+    struct inbox *inbox; /* for dead letters: inbox_bury_line */
+};
+
+/*
+ * Work beside the queue: what a handler does on its own, such as sending to a gateway. It runs in the
+ * worker's one thread and never waits; what it has to write, it writes in a transaction of the worker's.
+ *
+ *   run → results are there → BEGIN, settle, before_commit, outbox, COMMIT → committed (or rolled_back)
+ */
+struct worker_beside {
+    /* In every round, outside of a transaction, connected or not. true: settle has something to write. */
+    bool (*run)(void *context, int64_t now_ns);
+    /* Writes it. 0, or a fault: rolled back, the process ends with EXIT_DISK. */
+    int (*settle)(void *context, const struct settlement *s);
+    /* A descriptor that is readable when run has something to do; -1: none. Asked before each sleep. */
+    int (*wait_fd)(void *context);
+    /* The moment (monotonic) when run is to be called at the latest; INT64_MAX: when wait_fd is readable. */
+    int64_t (*due_ns)(void *context);
+    /* SIGTERM: begins nothing any more. Called in rounds of the drain, with run; true: nothing is under way.
+     */
+    bool (*drained)(void *context);
+};
+
 struct worker_handler { /* every function but `line` may be NULL; codes are those of store.h */
     /* Once, when the database is ours and up to date: prepare statements, read what is kept in memory. */
     int (*open)(void *context, struct store *store, struct detail *why);
@@ -64,6 +90,8 @@ struct worker_handler { /* every function but `line` may be NULL; codes are thos
     int64_t (*tick)(void *context, struct broker_connection *publish, int64_t now_ns);
 
     void (*reload)(void *context); /* SIGHUP */
+
+    const struct worker_beside *beside; /* NULL: none */
 };
 
 struct worker_spec {      /* what is pointed to outlives worker_run */
@@ -87,7 +115,7 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
 
     struct worker_handler handler;
     void *context;                    /* the handler's */
-    const struct rpc_method *methods; /* NULL: none, and no rpc_queue */
+    const struct rpc_method *methods; /* beside RPC_DEAD_SETTLE, which every worker answers; NULL: none */
     void *methods_context;
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
+#include "common/pipeline/answer_dead_settle.h"
 #include "common/pipeline/transaction.h"
 
 #define TROUBLES 8 /* addresses that are told apart */
@@ -39,6 +40,7 @@ struct worker {
     struct outbox_relay *relay;
     struct replies *replies;
     struct rpc_server *rpc;
+    struct answer_dead_settle dead_settle;
     struct transaction transaction;
     struct link link;
     struct hand hand;

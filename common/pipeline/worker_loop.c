@@ -18,6 +18,7 @@
 #define IDLE_NS           (1 * NS_PER_S)  /* nothing done for so long: time for housekeeping */
 #define STATUS_S          2
 #define DRAIN_NS          (2 * NS_PER_S)
+#define DRAIN_BESIDE_NS   (5 * NS_PER_S) /* what is still under way then is begun again by the next process */
 #define SLEEP_MAX_MS      500
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -219,6 +220,21 @@ static void relay(struct worker *w, int64_t now_ns, bool at_once)
     link_guard_end();
 }
 
+/* One round of the work beside the queue. Returns the moment when it wants the next one. */
+static int64_t work_beside(struct worker *w)
+{
+    const struct worker_beside *b = w->spec->handler.beside;
+    if (!b)
+        return INT64_MAX;
+    if (!b->run(w->spec->context, clock_mono_ns()))
+        return b->due_ns(w->spec->context);
+    w->fault = transaction_settle(&w->transaction, b->settle);
+    if (!w->fault)
+        w->fault = store_checkpoint_if_large(w->store);
+    w->worked_ns = clock_mono_ns();
+    return 0; /* what was settled made room, and the outbox has something to carry */
+}
+
 /* ---- the clock ---- */
 
 static void housekeeping(struct worker *w, int64_t now_ns)
@@ -257,14 +273,20 @@ bool worker_signals(struct worker *w)
     }
 }
 
+/* Or until something happens that is looked at: in a drain neither signals nor deliveries are any more. */
 static void sleep_until(struct worker *w, int64_t due_ns)
 {
-    struct pollfd fds[3] = {{.fd = w->signal_fd, .events = POLLIN}};
-    nfds_t count = 1;
-    if (w->link.consume) {
+    const struct worker_beside *beside = w->spec->handler.beside;
+    struct pollfd fds[4];
+    nfds_t count = 0;
+    if (!w->stopping)
+        fds[count++] = (struct pollfd){.fd = w->signal_fd, .events = POLLIN};
+    if (w->link.consume && !w->stopping)
         fds[count++] = (struct pollfd){.fd = broker_connection_fd(w->link.consume), .events = POLLIN};
+    if (w->link.publish)
         fds[count++] = (struct pollfd){.fd = broker_connection_fd(w->link.publish), .events = POLLIN};
-    }
+    if (beside) /* poll passes over a descriptor of -1 */
+        fds[count++] = (struct pollfd){.fd = beside->wait_fd(w->spec->context), .events = POLLIN};
     int64_t wait_ms =
         due_ns == INT64_MAX ? SLEEP_MAX_MS : (due_ns - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
     if (wait_ms > 0)
@@ -292,7 +314,9 @@ static int64_t round_connected(struct worker *w)
     relay(w, now_ns, false);
     if (w->fault || w->link.lost || !drained)
         return 0;
-    int64_t due = earlier(outbox_relay_due_ns(w->relay), w->link.blocked ? INT64_MAX : w->tick_due_ns);
+    int64_t due = outbox_relay_due_ns(w->relay);
+    if (w->spec->handler.tick && !w->link.blocked)
+        due = earlier(due, w->tick_due_ns);
     if (w->hand.count > 0)
         due = earlier(due, w->hand.since_ns + LINGER_NS);
     return due;
@@ -317,6 +341,8 @@ void worker_work(struct worker *w)
             due_ns = w->link.consume ? 0 : w->link.next_attempt_ns;
         }
         if (!w->fault)
+            due_ns = earlier(due_ns, work_beside(w));
+        if (!w->fault)
             sleep_until(w, due_ns);
     }
 }
@@ -331,11 +357,10 @@ static bool relay_for_a_moment(struct worker *w)
     return pump(w, w->link.publish, 0) >= 0;
 }
 
-void worker_drain(struct worker *w)
+/* No new messages; those in hand are handled. */
+static void drain_queue(struct worker *w)
 {
     struct detail why = {.text = ""};
-    if (!w->link.consume || w->fault)
-        return;
     FAULT_POINT("worker.draining");
     if (broker_cancel(w->link.consume, CONSUMER_WORK, &why) != 0) {
         link_trouble(w, why.text);
@@ -345,6 +370,39 @@ void worker_drain(struct worker *w)
     gather(w); /* its questions may meet a fault */
     if (!w->fault && !w->link.lost && w->hand.count > 0)
         handle_hand(w);
+}
+
+/* What was begun beside the queue ends, with the broker or without; what it puts into the outbox goes out
+ * meanwhile. */
+static void drain_beside(struct worker *w)
+{
+    const struct worker_beside *b = w->spec->handler.beside;
+    int64_t end_ns = clock_mono_ns() + DRAIN_BESIDE_NS, now_ns;
+    while (b && !w->fault && (now_ns = clock_mono_ns()) < end_ns) {
+        bool drained = b->drained(w->spec->context);
+        int64_t due_ns = work_beside(w);
+        if (w->link.publish && !w->link.lost && !w->fault && pump(w, w->link.publish, 0) >= 0)
+            relay(w, now_ns, false);
+        if (drained || w->fault)
+            return;
+        if (w->link.lost)
+            link_close(w, false);
+        notify_watchdog(now_ns);
+        sleep_until(w, earlier(due_ns, end_ns));
+    }
+}
+
+void worker_drain(struct worker *w)
+{
+    if (w->fault)
+        return;
+    if (w->link.consume)
+        drain_queue(w);
+    if (w->link.lost)
+        link_close(w, false);
+    drain_beside(w);
+    if (!w->link.consume || w->fault)
+        return;
     int64_t end_ns = clock_mono_ns() + DRAIN_NS;
     while (!w->fault && !w->link.lost && clock_mono_ns() < end_ns && relay_for_a_moment(w))
         ;

@@ -1,12 +1,13 @@
-# Builds the numbered SQL files of schema/<service> into a program.
+# Builds numbered SQL files into a program: those of schema/pipeline, which every worker has, and those of
+# schema/<service>. Together they are numbered without a gap.
 #
 #   seckill_embed_migrations(TARGET SERVICE)  adds a generated file to TARGET that defines
 #       const struct migration SERVICE_migrations[];
 #
 # The same file is the script that writes it (cmake -P), so that a changed .sql is taken up by the build alone.
 if(CMAKE_SCRIPT_MODE_FILE)
-  file(GLOB files ${SCHEMA_DIR}/*.sql)
-  list(SORT files)
+  file(GLOB files ${SCHEMA_DIR}/pipeline/*.sql ${SCHEMA_DIR}/${SERVICE}/*.sql)
+  list(SORT files COMPARE FILE_BASENAME)
   set(rows "")
   set(expected 1)
   foreach(file IN LISTS files)
@@ -28,7 +29,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
     string(APPEND texts "static const char sql_${number}[] = {\n${bytes}0};\n\n")
     string(APPEND rows "    {.version = ${version}, .name = \"${name}\", .sql = sql_${number}},\n")
   endforeach()
-  file(WRITE ${OUTPUT} "/* Made from schema/${SERVICE} by common/store/embed_migrations.cmake. */
+  file(WRITE ${OUTPUT} "/* Made from schema/pipeline and schema/${SERVICE} by common/store/embed_migrations.cmake. */
 #include \"common/store/migrate.h\"
 
 extern const struct migration ${SERVICE}_migrations[];
@@ -42,9 +43,9 @@ endif()
 
 set(SECKILL_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE} CACHE INTERNAL "")
 function(seckill_embed_migrations target service)
-  set(dir ${PROJECT_SOURCE_DIR}/schema/${service})
+  set(dir ${PROJECT_SOURCE_DIR}/schema)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/${service}_migrations.c)
-  file(GLOB files CONFIGURE_DEPENDS ${dir}/*.sql)
+  file(GLOB files CONFIGURE_DEPENDS ${dir}/pipeline/*.sql ${dir}/${service}/*.sql)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -DSCHEMA_DIR=${dir} -DSERVICE=${service} -DOUTPUT=${output} -P ${SECKILL_EMBED_SCRIPT}
