@@ -8,7 +8,6 @@
 #include "common/base/alloc.h"
 #include "common/base/buffer.h"
 
-#define MAX_WORDS   3 /* noun, verb, argument */
 #define HELP_COLUMN 26
 
 /* The options of common/base/program.c that may stand anywhere here. */
@@ -119,6 +118,12 @@ static const struct command *find_command(const struct command *commands, const 
     return NULL;
 }
 
+static bool takes_any_number(const struct command *c)
+{
+    size_t len = c->argument ? strlen(c->argument) : 0;
+    return len >= 3 && strcmp(c->argument + len - 3, "...") == 0;
+}
+
 /* The words in the light of the command, and the options too. */
 static int match_command(struct arguments *a, const struct command *commands, const char *const *words,
                          int count, struct detail *why)
@@ -131,12 +136,16 @@ static int match_command(struct arguments *a, const struct command *commands, co
         return 0;
     int taken = c->verb ? 2 : 1;
     const char *verb = c->verb ? c->verb : "";
-    if (c->argument && count == taken) {
+    if (takes_any_number(c)) {
+        a->ctl.words = words + taken;
+        a->ctl.word_count = (size_t)(count - taken);
+        taken = count;
+    } else if (c->argument && count == taken) {
         detail_set(why, "\"%s%s%s\" needs a word: %s", c->noun, c->verb ? " " : "", verb, c->argument);
         return E_INVALID;
-    }
-    if (c->argument)
+    } else if (c->argument) {
         a->ctl.argument = words[taken++];
+    }
     if (count > taken) {
         detail_set(why, "unexpected word \"%s\"", words[taken]);
         return E_INVALID;
@@ -154,10 +163,10 @@ static int match_command(struct arguments *a, const struct command *commands, co
 int arguments_parse(struct arguments *a, const struct command *commands, int argc, char **argv,
                     struct detail *why)
 {
-    const char *words[MAX_WORDS];
     int count = 0, rc = 0;
     bool options_end = false;
-    *a = (struct arguments){.common_argv = xcalloc((size_t)argc + 2, sizeof(char *))};
+    *a = (struct arguments){.common_argv = xcalloc((size_t)argc + 2, sizeof(char *)),
+                            .words = xcalloc((size_t)argc + 1, sizeof(char *))};
     a->common_argv[a->common_argc++] = argc > 0 ? argv[0] : (char *)"seckillctl";
     for (int i = 1; i < argc && rc == 0; i++) {
         if (!options_end && strcmp(argv[i], "--") == 0) {
@@ -169,15 +178,12 @@ int arguments_parse(struct arguments *a, const struct command *commands, int arg
         } else if (!options_end && argv[i][0] == '-' && argv[i][1] != '\0') {
             detail_set(why, "there is no option %s", argv[i]);
             rc = E_INVALID;
-        } else if (count == MAX_WORDS) {
-            detail_set(why, "unexpected word \"%s\"", argv[i]);
-            rc = E_INVALID;
         } else {
-            words[count++] = argv[i];
+            a->words[count++] = argv[i];
         }
     }
     if (rc == 0 && count > 0) {
-        rc = match_command(a, commands, words, count, why);
+        rc = match_command(a, commands, a->words, count, why);
     } else if (rc == 0 && a->help) {
         a->common_argv[a->common_argc++] = (char *)"--help";
     } else if (rc == 0 && a->common_argc == 1) {
@@ -192,7 +198,9 @@ int arguments_parse(struct arguments *a, const struct command *commands, int arg
 void arguments_free(struct arguments *a)
 {
     free(a->common_argv);
+    free(a->words);
     a->common_argv = NULL;
+    a->words = NULL;
 }
 
 static int add_call(struct buffer *out, const struct command *c)

@@ -10,8 +10,9 @@
 struct arguments {
     int common_argc; /* the program's name and the common options, for program_start */
     char **common_argv;
-    bool help;      /* with a command: show that command's help */
-    struct ctl ctl; /* settings not yet set; command NULL: only common options were given */
+    const char **words; /* noun, verb, and what follows */
+    bool help;          /* with a command: show that command's help */
+    struct ctl ctl;     /* settings not yet set; command NULL: only common options were given */
 };
 
 /* Reads the whole line. `commands` ends with noun == NULL. E_INVALID with a sentence that names what is

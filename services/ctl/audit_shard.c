@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/pipeline/names.h"
 #include "common/pipeline/order_id.h"
 #include "common/store/statement.h"
 
@@ -49,22 +48,6 @@ int shard_mark_seen(struct store *store, struct batch_set *batches, struct audit
     return rc < 0 ? rc : 0;
 }
 
-int shard_add_letters(struct store *store, int64_t *letters, struct detail *why)
-{
-    struct statement *query = NULL;
-    int rc = statement_prepare(&query, store,
-                               "SELECT count(*) FROM outbox WHERE exchange = '" EXCHANGE_DEAD "'", why);
-    if (rc)
-        return rc;
-    rc = statement_next(query);
-    if (rc == 1)
-        *letters += statement_int(query, 0);
-    else if (rc < 0)
-        fail(store, rc, why);
-    statement_free(query);
-    return rc < 0 ? rc : 0;
-}
-
 /* One SELECT whose every row is a breach, told by `tell`. */
 struct question {
     const char *sql;
@@ -78,6 +61,14 @@ static void tell_unbalanced_batch(struct statement *row, int shard, struct audit
                 " are decided, %" PRId64 " duplicates, %" PRId64 " dead",
                 shard, TEXT(row, 0), statement_int(row, 1), statement_int(row, 2), statement_int(row, 3),
                 statement_int(row, 4), statement_int(row, 5));
+}
+
+static void tell_missing_letters(struct statement *row, int shard, struct audit_report *report)
+{
+    audit_found(report, AUDIT_BATCHES, statement_int(row, 0) - statement_int(row, 1),
+                "shard %d: the batches that were seen have %" PRId64
+                " dead orders, and the file has dead letters for %" PRId64,
+                shard, statement_int(row, 0), statement_int(row, 1));
 }
 
 static void tell_decided_rows(struct statement *row, int shard, struct audit_report *report)
@@ -135,6 +126,11 @@ static const struct question questions[] = {
     {"SELECT producer, seq, orders, decided, duplicates, dead FROM batch_seen "
      "WHERE orders <> decided + duplicates + dead",
      tell_unbalanced_batch},
+    /* A letter that was made again after a replay counts again; those of messages without headers are beside.
+     */
+    {"SELECT dead, letters FROM (SELECT (SELECT coalesce(sum(dead), 0) FROM batch_seen WHERE producer <> '')"
+     " AS dead, (SELECT coalesce(sum(orders * times), 0) FROM dead_letter) AS letters) WHERE dead > letters",
+     tell_missing_letters},
     {"SELECT rows, recorded FROM (SELECT (SELECT count(*) FROM orders) AS rows, "
      "(SELECT coalesce(sum(decided), 0) FROM batch_seen) AS recorded) WHERE rows <> recorded",
      tell_decided_rows},

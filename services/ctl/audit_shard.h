@@ -11,9 +11,6 @@
 int shard_mark_seen(struct store *store, struct batch_set *batches, struct audit_report *report,
                     struct detail *why) MUST_USE;
 
-/* Adds the dead letters that are still in the outbox. */
-int shard_add_letters(struct store *store, int64_t *letters, struct detail *why) MUST_USE;
-
 /* Invariants 1, 2, 3 and 5 as far as one file shows them, all of the same moment. */
 int shard_check(struct store *store, int shard, struct audit_report *report, struct detail *why) MUST_USE;
 

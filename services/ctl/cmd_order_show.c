@@ -10,7 +10,7 @@
 #include "common/pipeline/message.h"
 #include "common/store/statement.h"
 #include "services/ctl/commands.h"
-#include "services/ctl/shard_file.h"
+#include "services/ctl/service_file.h"
 #include "services/ctl/table.h"
 
 const struct ctl_option cmd_order_show_options[] = {
@@ -69,7 +69,7 @@ static int find_order(const struct ctl *ctl, struct decided *out)
         struct store *store = NULL;
         out->shard = (first + n) % shards;
         settings_inventory_path(ctl->settings, out->shard, path);
-        int rc = shard_file_open(&store, path, &why);
+        int rc = service_file_open(&store, path, inventory_migrations, &why);
         if (rc == 0)
             rc = read_order(store, ctl->argument, out, &why);
         store_close(store);

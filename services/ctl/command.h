@@ -21,7 +21,7 @@ struct ctl; /* one run of a command */
 
 struct command {
     const char *noun, *verb; /* "item", "put"; the verb may be NULL */
-    const char *argument;    /* "SKU": the one word after them; NULL: none */
+    const char *argument;    /* "SKU": the one word after them; "[ID]...": any number of them; NULL: none */
     const char *summary;     /* one line */
     const struct ctl_option *options;
     int (*run)(const struct ctl *ctl); /* returns the exit code */
@@ -37,7 +37,9 @@ struct ctl_given {
 struct ctl {
     const struct command *command;
     const struct settings *settings;
-    const char *argument;
+    const char *argument;     /* the one word */
+    const char *const *words; /* any number of them */
+    size_t word_count;
     struct ctl_given given[CTL_MAX_OPTIONS];
     size_t given_count;
 };

@@ -3,14 +3,7 @@
 #ifndef SECKILL_CTL_INVENTORY_H
 #define SECKILL_CTL_INVENTORY_H
 
-#include <jansson.h>
-#include <stdbool.h>
-
-#include "common/broker/connection.h"
-#include "services/ctl/command.h"
-
-/* A connection to the broker of the settings. EXIT_OK, EXIT_CONFIG (broker.url), EXIT_UNAVAILABLE. */
-int ctl_connect(const struct ctl *ctl, struct broker_connection **out);
+#include "services/ctl/ask.h"
 
 struct inventory;
 

@@ -6,21 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/program.h"
-#include "common/base/signals.h"
 #include "common/pipeline/names.h"
-#include "common/pipeline/settings.h"
-#include "common/pipeline/worker.h"
+#include "common/pipeline/worker_main.h"
 #include "services/inventory/answer_query.h"
 #include "services/inventory/broadcast_stock.h"
 #include "services/inventory/order_trail.h"
 #include "services/inventory/reserve_stock.h"
 
 struct inventory {
-    struct settings settings;
-    struct config *config;
+    struct worker_main main;
     struct stock_store *stock;
     struct answer_query query; /* first what the methods need */
     struct reserve_stock reserve;
@@ -32,12 +27,12 @@ struct inventory {
 static int open_stock(void *context, struct store *store, struct detail *why)
 {
     struct inventory *v = context;
-    int shard = (int)v->settings.inventory.shard;
+    int shard = (int)v->main.settings.inventory.shard;
     int error = stock_store_new(&v->stock, store, shard, why);
     if (error)
         return error;
     v->query = (struct answer_query){
-        .stock = v->stock, .shards = (int)v->settings.topology.shards, .changed = &v->broadcast.changed};
+        .stock = v->stock, .shards = (int)v->main.settings.topology.shards, .changed = &v->broadcast.changed};
     v->reserve.stock = v->stock;
     v->reserve.trail = &v->trail;
     v->broadcast.stock = v->stock;
@@ -96,14 +91,8 @@ static int64_t on_tick(void *context, struct broker_connection *publish, int64_t
 static void on_reload(void *context)
 {
     struct inventory *v = context;
-    struct detail why;
-    char quoted[512];
-    if (config_reload(v->config, &v->settings, &why) != 0)
-        log_error("reload_failed", "why=%s", log_quote(why.text, quoted, sizeof quoted));
-    else
-        log_info("reloaded", "log_level=%d", v->settings.log.level);
-    log_set_level((enum log_level)v->settings.log.level);
-    v->trail.is_on = v->settings.log.orders;
+    worker_main_reload(&v->main);
+    v->trail.is_on = v->main.settings.log.orders;
 }
 
 static const struct rpc_method methods[] = {
@@ -117,18 +106,11 @@ static const struct rpc_method methods[] = {
 static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};
 static const char *const outbox_exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, NULL};
 
-static int run(struct inventory *v, bool init, int signal_fd)
+static int run(struct inventory *v)
 {
-    const struct settings *s = &v->settings;
+    const struct settings *s = &v->main.settings;
     const int shard = (int)s->inventory.shard;
-    char service[32], queue[64], rpc_queue[64], database[STORE_PATH_SIZE], quoted[512];
-    struct broker_addresses addresses;
-    struct detail why;
-    if (broker_addresses_parse(s->broker.url, &addresses, &why) != 0)
-        log_fatal(EXIT_CONFIG, "config_invalid", "key=broker.url why=%s",
-                  log_quote(why.text, quoted, sizeof quoted));
-    if (dir_make(s->store.dir, &why) != 0)
-        log_fatal(EXIT_DISK, "store_dir_failed", "why=%s", log_quote(why.text, quoted, sizeof quoted));
+    char service[32], queue[64], rpc_queue[64], database[STORE_PATH_SIZE];
     snprintf(service, sizeof service, "inventory.%d", shard);
     snprintf(queue, sizeof queue, QUEUE_ORDERS_PREFIX "%d", shard);
     snprintf(rpc_queue, sizeof rpc_queue, QUEUE_RPC_INVENTORY_PREFIX "%d", shard);
@@ -136,11 +118,7 @@ static int run(struct inventory *v, bool init, int signal_fd)
     const struct worker_spec spec = {
         .service = service,
         .database = settings_inventory_path(s, shard, database),
-        .init = init,
         .migrations = inventory_migrations,
-        .addresses = &addresses,
-        .heartbeat_s = (int)s->broker.heartbeat_s,
-        .timeout_ms = (int)s->broker.timeout_ms,
         .queue = queue,
         .rpc_queue = rpc_queue,
         .exchanges = exchanges,
@@ -161,32 +139,14 @@ static int run(struct inventory *v, bool init, int signal_fd)
         .methods = methods,
         .methods_context = &v->query,
     };
-    int code = worker_run(&spec, signal_fd);
-    broker_addresses_free(&addresses);
-    return code;
+    return worker_main_run(&v->main, &spec);
 }
 
 int main(int argc, char **argv)
 {
     struct inventory v = {.stock = NULL};
-    bool init = false;
-    const struct program_flag flags[] = {
-        {"init", &init, "make the database if it is missing; without this a missing one is an error"},
-        {NULL, NULL, NULL},
-    };
-    const struct program_spec spec = {
-        .name = "seckill-inventory",
-        .summary = "Decides the orders of one shard and keeps its stock.",
-        .usage = "",
-        .flags = flags,
-        .config = {.options = settings_table},
-        .check = settings_check,
-    };
-    v.config = program_start(&spec, argc, argv, &v.settings, NULL);
-    v.trail.is_on = v.settings.log.orders;
-    log_set_level((enum log_level)v.settings.log.level);
-    int signal_fd = signals_start();
-    int code = signal_fd < 0 ? EXIT_DISK : run(&v, init, signal_fd);
-    config_free(v.config);
-    return code;
+    worker_main_start(&v.main, "seckill-inventory", "Decides the orders of one shard and keeps its stock.",
+                      argc, argv);
+    v.trail.is_on = v.main.settings.log.orders;
+    return run(&v);
 }
