@@ -13,6 +13,7 @@
 #include "services/order/address_limit.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
+#include "services/order/packet_desk.h"
 #include "services/order/pending.h"
 #include "services/order/publisher.h"
 #include "services/order/status_desk.h"
@@ -23,6 +24,7 @@ struct front_end {
     struct catalogue *catalogue;
     struct publisher *publisher;
     struct status_desk *desk;
+    struct packet_desk *packets;
     struct metrics *metrics;
     const struct order_id_key *id_key;
     int shards;

@@ -267,26 +267,27 @@ static enum MHD_Result answer(struct http_request *r)
     case REQUEST_READING:
         http_clients_whole(&r->context->clients, r->client);
         r->route->answer(r);
-        if (r->state != REQUEST_WAITING)
-            break;
-        /* The verdict cannot be in before this: only this thread reads the mailbox. */
-        r->context->waiting++;
-        MHD_suspend_connection(r->connection);
-        FAULT_POINT("http.suspended");
-        return MHD_YES;
+        break;
     case REQUEST_JUDGED:
         FAULT_POINT("http.answering");
         submit_order_finish(r->context->front_end, &r->attempt, &r->reply);
         break;
     case REQUEST_TOLD:
-        query_order_finish(r->context->front_end, &r->inquiry, &r->reply);
+        if (query_order_finish(r->context->front_end, &r->inquiry, &r->reply) == QUERY_WAITING)
+            r->state = REQUEST_WAITING;
         break;
     case REQUEST_REFUSED:
         break;
     case REQUEST_WAITING: /* not called while suspended */
         return MHD_YES;
     }
-    return send_reply(r);
+    if (r->state != REQUEST_WAITING)
+        return send_reply(r);
+    /* The verdict cannot be in before this: only this thread reads the mailbox. */
+    r->context->waiting++;
+    MHD_suspend_connection(r->connection);
+    FAULT_POINT("http.suspended");
+    return MHD_YES;
 }
 
 /* ---- for the server ---- */
@@ -385,6 +386,9 @@ bool http_routes_holds(const struct http_context *c, int64_t now_ns)
 int64_t http_routes_sleep_ns(const struct http_context *c, int64_t now_ns, int64_t most_ns)
 {
     int64_t until_ns = status_desk_next_ns(c->front_end->desk);
+    int64_t packet_ns = packet_desk_next_ns(c->front_end->packets);
+    if (packet_ns < until_ns)
+        until_ns = packet_ns;
     if (http_routes_holds(c, now_ns) && c->resume_ns < until_ns)
         until_ns = c->resume_ns;
     if (until_ns <= now_ns)

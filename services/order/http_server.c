@@ -68,7 +68,9 @@ static void turn(struct http_thread *t)
     int64_t sleep_ns = http_routes_sleep_ns(&t->context, now_ns, turn_timeout_ms(t->daemon) * NS_PER_MS);
     ppoll(fds, sizeof fds / sizeof fds[0], &(struct timespec){.tv_nsec = sleep_ns},
           NULL); /* below a second */
-    status_desk_expire(t->server->front_end->desk, clock_mono_ns());
+    now_ns = clock_mono_ns();
+    status_desk_expire(t->server->front_end->desk, now_ns);
+    packet_desk_expire(t->server->front_end->packets, now_ns);
     if (fds[1].revents)
         http_routes_resume(&t->context);
     if (fds[2].revents) {

@@ -1,7 +1,8 @@
 /*
- * One question of a client about one order that is not answered at once: it needs inventory's word, or waits
- * for the decision. Like a submission it belongs to the HTTP request (embedded in it) and is lent to the
- * status desk from status_desk_add() until it comes out of its mailbox.
+ * One question of a client about one order that is not answered at once: it needs inventory's word, waits for
+ * the decision, or then for word about the order's red packet. Like a submission it belongs to the HTTP
+ * request (embedded in it) and is lent to the status desk from status_desk_add(), and to the packet desk from
+ * packet_desk_add(), until it comes out of its mailbox.
  */
 #ifndef SECKILL_ORDER_INQUIRY_H
 #define SECKILL_ORDER_INQUIRY_H
@@ -15,7 +16,7 @@
 #define INQUIRY_WAIT_MAX_S 30
 
 struct mailbox;
-struct subject; /* status_desk.c */
+struct subject; /* subject_table.h */
 
 struct inquiry {
     /* The question, by its owner: */
@@ -27,6 +28,8 @@ struct inquiry {
     bool is_decided; /* the decision is here */
     bool is_heard;   /* not decided, by inventory's own word within the time that this was held */
     struct decision decision;
+    bool is_packet_asked; /* the packet desk had it: there is no more to wait for */
+    int64_t packet;       /* as pending_packet() says it */
     /* The desk's, and then the mailbox's: */
     struct subject *subject;
     int64_t until_ns;

@@ -147,12 +147,15 @@ static void start_front_end(struct service *s)
     fe->catalogue = catalogue_new(fe->shards);
     if (status_desk_new(&fe->desk, fe->pending, fe->shards) != 0)
         log_fatal(EXIT_FAILED, "no_status_desk", "reason=\"%s\"", strerror(errno));
+    if (packet_desk_new(&fe->packets) != 0)
+        log_fatal(EXIT_FAILED, "no_packet_desk", "reason=\"%s\"", strerror(errno));
     const struct publisher_options options = {
         .settings = &s->settings,
         .addresses = &s->addresses,
         .pending = fe->pending,
         .catalogue = fe->catalogue,
         .desk = fe->desk,
+        .packets = fe->packets,
         .metrics = fe->metrics,
         .log_orders = &fe->log_orders,
         .producer = s->producer,
@@ -267,6 +270,7 @@ static void stop(struct service *s)
     atomic_store(&fe->draining, true);
     FAULT_POINT("front_end.draining");
     status_desk_close(fe->desk);
+    packet_desk_close(fe->packets);
     http_server_quiesce(s->http);
     FAULT_POINT("front_end.quiesced");
     publisher_stop(fe->publisher);
@@ -278,6 +282,7 @@ static void stop(struct service *s)
     http_server_free(s->http);
     publisher_free(fe->publisher);
     status_desk_free(fe->desk);
+    packet_desk_free(fe->packets);
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);
     address_limit_free(fe->addresses);

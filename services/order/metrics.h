@@ -43,6 +43,8 @@ enum metric {
     METRIC_SNAPSHOTS,
     METRIC_STATUS_QUESTIONS, /* messages to inventory about orders */
     METRIC_STATUS_IDS,       /* orders in them */
+    METRIC_PACKET_QUESTIONS, /* messages to the red packets' worker about orders */
+    METRIC_PACKET_IDS,       /* orders in them */
     METRIC_RPC_LATE,         /* answers that nobody waited for any more */
     /* HTTP */
     METRIC_HTTP_REQUESTS,

@@ -21,7 +21,7 @@ struct entry {
     int64_t begun_ns; /* monotonic */
     int64_t asked_ns; /* 0: never */
     int64_t accepted_ms;
-    int64_t decided_ms, unit_price, total, receipt_no; /* DECIDED */
+    int64_t decided_ms, unit_price, total, receipt_no, packet; /* DECIDED; packet: see pending.h */
     int32_t quantity;
     uint16_t attempts; /* submissions that are out */
     uint8_t shard;

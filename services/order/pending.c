@@ -199,6 +199,7 @@ static void decide_one(struct pending *p, const struct decision *d, int64_t now_
     e->unit_price = d->unit_price;
     e->total = d->total;
     e->receipt_no = d->receipt_no;
+    e->packet = PACKET_UNKNOWN;
     e->reason = (uint8_t)d->reason;
     e->quantity = d->quantity; /* the first body stands, whoever sent it */
     if (e->confirmed)
@@ -215,6 +216,24 @@ void pending_decide(struct pending *p, const struct decision *decisions, int cou
     for (int i = 0; i < count; i++)
         decide_one(p, &decisions[i], now_ns);
     pthread_mutex_unlock(&p->lock);
+}
+
+void pending_note_packet(struct pending *p, const char order_id[ORDER_ID_SIZE], int64_t packet)
+{
+    pthread_mutex_lock(&p->lock);
+    struct entry *e = order_table_find(&p->table, order_id);
+    if (e && e->state == DECIDED && e->confirmed)
+        e->packet = packet;
+    pthread_mutex_unlock(&p->lock);
+}
+
+int64_t pending_packet(struct pending *p, const char order_id[ORDER_ID_SIZE])
+{
+    pthread_mutex_lock(&p->lock);
+    const struct entry *e = order_table_find(&p->table, order_id);
+    int64_t packet = e && e->state == DECIDED ? e->packet : PACKET_UNKNOWN;
+    pthread_mutex_unlock(&p->lock);
+    return packet;
 }
 
 static void view_of(const struct entry *e, struct pending_view *out)

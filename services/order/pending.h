@@ -45,6 +45,16 @@ void pending_settle(struct pending *p, const struct submission_list *list);
 /* A decision came back. Unknown ids (of another process's run) are counted and ignored. */
 void pending_decide(struct pending *p, const struct decision *decisions, int count);
 
+/* A confirmed order's red packet: its amount, or one of these. */
+#define PACKET_UNKNOWN INT64_C(-1) /* not learned yet */
+#define PACKET_NONE    INT64_C(0)  /* it has none, and never will */
+
+/* What became of a red packet, for good: remembered as long as the order is, if it is held as confirmed. */
+void pending_note_packet(struct pending *p, const char order_id[ORDER_ID_SIZE], int64_t packet);
+
+/* PACKET_UNKNOWN too for an order that is not in memory here. */
+int64_t pending_packet(struct pending *p, const char order_id[ORDER_ID_SIZE]);
+
 struct pending_view {
     enum order_status status; /* ORDER_UNKNOWN: submitted, or its outcome is unknown */
     struct order order;

@@ -77,6 +77,8 @@ static int sleep_ms(struct publisher *p, int64_t now_ns)
                          broker_connection_has_buffered(p->session.consume)))
         return 0;
     int64_t ms = p->connected && p->asker.gathers ? DESK_GAP_NS / NS_PER_MS : MAX_SLEEP_MS;
+    if (p->connected && p->packets.next_ns < now_ns + ms * NS_PER_MS)
+        ms = p->packets.next_ns > now_ns ? (p->packets.next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
     if (!p->connected) {
         int64_t until = (atomic_load(&p->next_attempt_ns) - now_ns + NS_PER_MS - 1) / NS_PER_MS;
         if (until < ms)
@@ -87,10 +89,10 @@ static int sleep_ms(struct publisher *p, int64_t now_ns)
 
 static void wait_for_work(struct publisher *p)
 {
-    struct pollfd fds[5] = {
+    struct pollfd fds[6] = {
         {.fd = p->stop_fd, .events = POLLIN}, {.fd = coalescer_fd(p->coalescer), .events = POLLIN},
         {.fd = -1, .events = POLLIN},         {.fd = -1, .events = POLLIN},
-        {.fd = -1, .events = POLLIN},
+        {.fd = -1, .events = POLLIN},         {.fd = -1, .events = POLLIN},
     };
     /* While the window is full, more orders are no reason to wake up: the confirm is. Nor while none may be
      * published: what woke us last may still be in the descriptor, which only the taking of orders clears. */
@@ -100,11 +102,22 @@ static void wait_for_work(struct publisher *p)
         fds[2].fd = broker_connection_fd(p->session.publish);
         fds[3].fd = broker_connection_fd(p->session.consume);
     }
-    if (p->connected && atomic_load(&p->state) == BROKER_USABLE)
+    if (p->connected && broker_state_is_reachable(publisher_state(p))) {
         fds[4].fd = status_desk_fd(p->options.desk);
+        fds[5].fd = packet_desk_fd(p->options.packets);
+    }
     if (atomic_load(&p->stopping))
         fds[0].fd = -1;
     poll(fds, sizeof fds / sizeof fds[0], sleep_ms(p, clock_mono_ns()));
+}
+
+static void ask(struct publisher *p, int64_t now_ns)
+{
+    p->packets.next_ns = INT64_MAX;
+    if (!p->connected || !broker_state_is_reachable(publisher_state(p)))
+        return;
+    if (ask_status(&p->asker, now_ns) || ask_packets(&p->packets, now_ns))
+        publisher_lose_session(p, "publishing a question failed");
 }
 
 static bool is_finished(struct publisher *p)
@@ -137,8 +150,7 @@ static void *broker_thread(void *context)
         rpc_client_expire(p->asker.rpc, now_ns);
         atomic_store_explicit(&p->options.metrics->value[METRIC_RPC_LATE], rpc_client_late(p->asker.rpc),
                               memory_order_relaxed);
-        if (p->connected && broker_state_is_reachable(publisher_state(p)) && ask_status(&p->asker, now_ns))
-            publisher_lose_session(p, "publishing a question failed");
+        ask(p, now_ns);
         wait_for_work(p);
     }
     if (p->connected) {
@@ -167,6 +179,13 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
         .desk = options->desk,
         .metrics = options->metrics,
         .shards = (int)options->settings->topology.shards,
+    };
+    p->packets = (struct ask_packets){
+        .rpc = p->asker.rpc,
+        .pending = options->pending,
+        .desk = options->packets,
+        .metrics = options->metrics,
+        .next_ns = INT64_MAX,
     };
     p->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     char dir[STORE_PATH_SIZE];

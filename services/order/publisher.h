@@ -25,6 +25,7 @@
 #include "common/pipeline/settings.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
+#include "services/order/packet_desk.h"
 #include "services/order/pending.h"
 #include "services/order/status_desk.h"
 #include "services/order/submission.h"
@@ -49,7 +50,8 @@ struct publisher_options { /* what is pointed to outlives the publisher */
     const struct broker_addresses *addresses;
     struct pending *pending;
     struct catalogue *catalogue;
-    struct status_desk *desk; /* its questions go out, and what is decided is told there */
+    struct status_desk *desk;    /* its questions go out, and what is decided is told there */
+    struct packet_desk *packets; /* its questions go out too */
     struct metrics *metrics;
     const _Atomic bool *log_orders; /* log.orders */
     const char *producer;           /* this process run's name in message headers and ledger */

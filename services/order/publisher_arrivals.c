@@ -47,6 +47,7 @@ static void on_blocked(void *context, bool blocked, struct slice reason)
         coalescer_close(p->coalescer);
         publisher_refuse_waiting(p, REFUSED_BLOCKED);
         status_desk_cannot_ask(p->options.desk);
+        packet_desk_cannot_ask(p->options.packets);
     } else {
         publisher_take_orders(p);
     }

@@ -169,6 +169,7 @@ void publisher_lose_session(struct publisher *p, const char *reason)
     FAULT_POINT("publisher.lost");
     publisher_refuse_waiting(p, REFUSED_LOST);
     status_desk_cannot_ask(p->options.desk);
+    packet_desk_cannot_ask(p->options.packets);
     rpc_client_lost(p->asker.rpc);
     broker_session_close(&p->session, false);
     inflight_forget_tags(&p->inflight);

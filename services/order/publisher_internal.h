@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/ledger.h"
+#include "services/order/ask_packets.h"
 #include "services/order/ask_status.h"
 #include "services/order/broker_session.h"
 #include "services/order/coalescer.h"
@@ -56,6 +57,7 @@ struct publisher {
     struct inflight inflight;
     int64_t next_seq;
     struct ask_status asker;
+    struct ask_packets packets;
     bool ledger_failed; /* no orders are taken: what is queued now could not be answered with 202 */
     int64_t ledger_probe_ns;
     int64_t clock_warned_ns;

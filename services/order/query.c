@@ -180,6 +180,8 @@ void query_metrics(struct front_end *fe, struct http_reply *reply)
     metrics_gauge(b, "seckill_order_inquiries_held",
                   "Questions about orders that are held: asked on, or waiting", "", (double)desk.held);
     metrics_gauge(b, "seckill_order_inquiries_waiting", "Of these: with ?wait=", "", (double)desk.waiting);
+    metrics_gauge(b, "seckill_order_inquiries_packet", "Answers that wait for word about a red packet", "",
+                  (double)packet_desk_held(fe->packets));
     metrics_gauge(b, "seckill_order_broker_usable", "1 while orders can be published", "",
                   publisher_state(fe->publisher) == BROKER_USABLE ? 1 : 0);
     metrics_gauge(b, "seckill_order_catalogue_age_seconds",

@@ -45,7 +45,7 @@ static void add_terms(struct buffer *b, const char *user_id, const char *sku, in
     buffer_printf(b, ",\"quantity\":%d", (int)quantity);
 }
 
-static void answer_decided(const struct decision *d, struct http_reply *reply)
+static void answer_decided(const struct decision *d, int64_t packet, struct http_reply *reply)
 {
     char at[RFC3339_SIZE];
     struct buffer *b = begin_answer(reply, d->order_id, d->status);
@@ -56,18 +56,37 @@ static void answer_decided(const struct decision *d, struct http_reply *reply)
                       rfc3339_format(d->at_ms, at));
     else
         buffer_printf(b, ",\"reason\":\"%s\"", reject_reason_name(d->reason));
+    if (packet != PACKET_UNKNOWN && packet != PACKET_NONE)
+        buffer_printf(b, ",\"red_packet\":{\"amount\":%lld}", (long long)packet);
     buffer_add_text(b, "}");
 }
 
-static void answer_from_memory(const struct pending_view *view, struct http_reply *reply)
+/* A confirmed order is asked about at the packet desk once, unless its packet is known. */
+static enum query_step answer_decision(struct front_end *fe, struct inquiry *q, struct http_reply *reply)
+{
+    if (q->decision.status == ORDER_CONFIRMED && !q->is_packet_asked) {
+        q->is_packet_asked = true;
+        q->packet = pending_packet(fe->pending, q->order_id);
+        if (q->packet == PACKET_UNKNOWN && broker_state_is_reachable(publisher_state(fe->publisher)) &&
+            packet_desk_add(fe->packets, q, clock_mono_ns()))
+            return QUERY_WAITING;
+    }
+    answer_decided(&q->decision, q->packet, reply);
+    return QUERY_ANSWERED;
+}
+
+static enum query_step answer_from_memory(struct front_end *fe, struct inquiry *q,
+                                          const struct pending_view *view, struct http_reply *reply)
 {
     if (view->status == ORDER_CONFIRMED || view->status == ORDER_REJECTED) {
-        answer_decided(&view->decision, reply);
-        return;
+        q->is_decided = true;
+        q->decision = view->decision;
+        return answer_decision(fe, q, reply);
     }
     struct buffer *b = begin_answer(reply, view->order.order_id, view->status);
     add_terms(b, view->order.user_id, view->order.sku, view->order.quantity);
     buffer_add_text(b, "}");
+    return QUERY_ANSWERED;
 }
 
 static bool read_wait(const char *text, int *wait_s)
@@ -95,25 +114,24 @@ enum query_step query_order(struct front_end *fe, struct inquiry *q, const char 
         answer_not_found("this is not an order id", reply);
         return QUERY_ANSWERED;
     }
+    memcpy(q->order_id, id, ORDER_ID_SIZE);
+    q->is_packet_asked = false;
+    q->packet = PACKET_UNKNOWN;
     bool is_here = pending_find(fe->pending, id, &view);
     bool must_ask =
         !is_here || view.status == ORDER_UNKNOWN; /* sent, but not known to be queued or decided */
-    if (!must_ask && (view.status != ORDER_ACCEPTED || q->wait_s == 0)) {
-        answer_from_memory(&view, reply);
-        return QUERY_ANSWERED;
-    }
+    if (!must_ask && (view.status != ORDER_ACCEPTED || q->wait_s == 0))
+        return answer_from_memory(fe, q, &view, reply);
     if (must_ask && !broker_state_is_reachable(publisher_state(fe->publisher))) {
         answer_unavailable(fe, reply);
         return QUERY_ANSWERED;
     }
-    memcpy(q->order_id, id, ORDER_ID_SIZE);
     q->is_issued = order_id_is_issued(fe->id_key, id, len);
     switch (status_desk_add(fe->desk, q, clock_mono_ns())) {
     case DESK_HELD:
         return QUERY_WAITING;
     case DESK_NOW: /* in memory, as it was just seen or decided since */
-        query_order_finish(fe, q, reply);
-        break;
+        return query_order_finish(fe, q, reply);
     case DESK_UNAVAILABLE:
         answer_unavailable(fe, reply);
         break;
@@ -121,17 +139,18 @@ enum query_step query_order(struct front_end *fe, struct inquiry *q, const char 
     return QUERY_ANSWERED;
 }
 
-void query_order_finish(struct front_end *fe, const struct inquiry *q, struct http_reply *reply)
+enum query_step query_order_finish(struct front_end *fe, struct inquiry *q, struct http_reply *reply)
 {
     struct pending_view view;
     if (q->is_decided)
-        answer_decided(&q->decision, reply);
-    else if (pending_find(fe->pending, q->order_id, &view) && (view.status != ORDER_UNKNOWN || q->is_heard))
-        answer_from_memory(&view, reply);
-    else if (!q->is_heard)
+        return answer_decision(fe, q, reply);
+    if (pending_find(fe->pending, q->order_id, &view) && (view.status != ORDER_UNKNOWN || q->is_heard))
+        return answer_from_memory(fe, q, &view, reply);
+    if (!q->is_heard)
         answer_unavailable(fe, reply);
     else if (!q->is_issued)
         answer_not_found("no order has this id", reply);
     else
         buffer_add_text(begin_answer(reply, q->order_id, ORDER_UNKNOWN), "}");
+    return QUERY_ANSWERED;
 }

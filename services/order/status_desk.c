@@ -1,9 +1,9 @@
 /*
  * Who waits for word about which order. See status_desk.h.
  *
- * A subject is an id that somebody waits for. It is in one list of its shard (to be asked about, being asked
- * about, to be asked about again) or in none (its decision will come by itself). Lock order: the desk's, then
- * pending's or a mailbox's.
+ * A subject (subject_table.h) is an id that somebody waits for. It is in one list of its shard (to be asked
+ * about, being asked about, to be asked about again) or in none (its decision will come by itself). Lock
+ * order: the desk's, then pending's or a mailbox's.
  */
 #include "services/order/status_desk.h"
 
@@ -19,24 +19,11 @@
 #include "common/base/clock.h"
 #include "common/pipeline/names.h"
 #include "services/order/mailbox.h"
+#include "services/order/subject_table.h"
 
-#define BUCKETS  16384 /* a power of two, about DESK_MAX_HELD */
 #define ROUND_NS NS_PER_S
 
-TAILQ_HEAD(subject_list, subject);
-TAILQ_HEAD(asker_list, inquiry);
 TAILQ_HEAD(time_list, inquiry);
-
-struct subject {
-    struct subject *chain;
-    TAILQ_ENTRY(subject) in_list;
-    struct subject_list *list; /* NULL: in none */
-    struct asker_list askers;  /* never empty */
-    char order_id[ORDER_ID_SIZE];
-    bool any_shard; /* the id does not say which */
-    int shard;
-    int shards_asked;
-};
 
 struct desk_shard {
     struct subject_list fresh, asked, again;
@@ -59,8 +46,7 @@ struct status_desk {
     struct desk_shard shard[MAX_SHARDS];
     /* One list for each length of waiting: each is in the order of its ends without being sorted. */
     struct time_list by_time[INQUIRY_WAIT_MAX_S + 1];
-    unsigned char hash_key[crypto_shorthash_KEYBYTES];
-    struct subject *buckets[BUCKETS];
+    struct subject_table subjects;
 };
 
 int status_desk_new(struct status_desk **out, struct pending *pending, int shards)
@@ -84,7 +70,7 @@ int status_desk_new(struct status_desk **out, struct pending *pending, int shard
     }
     for (int i = 0; i <= INQUIRY_WAIT_MAX_S; i++)
         TAILQ_INIT(&d->by_time[i]);
-    crypto_shorthash_keygen(d->hash_key);
+    subject_table_init(&d->subjects);
     *out = d;
     return 0;
 }
@@ -100,54 +86,13 @@ void status_desk_free(struct status_desk *d)
 
 /* ---- subjects; all assume the lock ---- */
 
-/* Keyed, since anybody may ask for any id, and so could make all of them meet in one bucket. */
-static struct subject **bucket_of(struct status_desk *d, const char *id)
+static struct subject *subject_for(struct status_desk *d, const struct inquiry *q)
 {
-    uint64_t hash;
-    _Static_assert(sizeof hash == crypto_shorthash_BYTES, "a hash is 64 bits");
-    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)id, ORDER_ID_CHARS, d->hash_key);
-    return &d->buckets[hash & (BUCKETS - 1)];
-}
-
-static struct subject *subject_find(struct status_desk *d, const char *id)
-{
-    struct subject *s = *bucket_of(d, id);
-    while (s && memcmp(s->order_id, id, ORDER_ID_CHARS) != 0)
-        s = s->chain;
-    return s;
-}
-
-static void subject_move(struct subject *s, struct subject_list *to)
-{
-    if (s->list)
-        TAILQ_REMOVE(s->list, s, in_list);
-    s->list = to;
-    if (to)
-        TAILQ_INSERT_TAIL(to, s, in_list);
-}
-
-static struct subject *subject_new(struct status_desk *d, const struct inquiry *q)
-{
-    struct subject *s = xcalloc(1, sizeof *s);
-    struct subject **bucket = bucket_of(d, q->order_id);
+    struct subject *s = subject_new(&d->subjects, q->order_id);
     int shard = order_id_shard(q->order_id);
-    TAILQ_INIT(&s->askers);
-    memcpy(s->order_id, q->order_id, ORDER_ID_SIZE);
     s->any_shard = !q->is_issued || shard >= d->shards;
     s->shard = shard % d->shards;
-    s->chain = *bucket;
-    *bucket = s;
     return s;
-}
-
-static void subject_free(struct status_desk *d, struct subject *s)
-{
-    struct subject **link = bucket_of(d, s->order_id);
-    while (*link != s)
-        link = &(*link)->chain;
-    *link = s->chain;
-    subject_move(s, NULL);
-    free(s);
 }
 
 static void ask_soon(struct status_desk *d, struct subject *s)
@@ -169,7 +114,7 @@ static void release(struct status_desk *d, struct inquiry *q)
     if (q->wait_s > 0)
         d->counts.waiting--;
     if (TAILQ_EMPTY(&s->askers))
-        subject_free(d, s);
+        subject_free(&d->subjects, s);
     q->subject = NULL;
     mailbox_post_inquiry(q->mailbox, q);
 }
@@ -233,13 +178,13 @@ static enum desk_step add(struct status_desk *d, struct inquiry *q, int64_t now_
         return DESK_NOW;
     if (d->closed || d->counts.held >= DESK_MAX_HELD)
         return DESK_UNAVAILABLE;
-    struct subject *s = subject_find(d, q->order_id);
+    struct subject *s = subject_find(&d->subjects, q->order_id);
     struct desk_shard *shard = &d->shard[s ? s->shard : order_id_shard(q->order_id) % d->shards];
     bool has_place = s && (s->list == &shard->fresh || s->list == &shard->asked);
     if (must_ask && !has_place && !may_ask(shard, now_ns))
         return DESK_UNAVAILABLE;
     if (!s)
-        s = subject_new(d, q);
+        s = subject_for(d, q);
     if (must_ask && !has_place)
         ask_soon(d, s);
     hang(d, q, s, now_ns);
@@ -340,7 +285,7 @@ void status_desk_decided(struct status_desk *d, const struct decision *decisions
 {
     pthread_mutex_lock(&d->lock);
     for (int i = 0; i < count && d->counts.held > 0; i++) {
-        struct subject *s = subject_find(d, decisions[i].order_id);
+        struct subject *s = subject_find(&d->subjects, decisions[i].order_id);
         if (s)
             tell_decision(d, s, &decisions[i]);
     }
@@ -370,7 +315,7 @@ static void tell_undecided(struct status_desk *d, struct subject *s)
 void status_desk_not_decided(struct status_desk *d, const char order_id[ORDER_ID_SIZE])
 {
     pthread_mutex_lock(&d->lock);
-    struct subject *s = subject_find(d, order_id);
+    struct subject *s = subject_find(&d->subjects, order_id);
     if (s)
         tell_undecided(d, s);
     pthread_mutex_unlock(&d->lock);
