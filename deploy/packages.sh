@@ -8,11 +8,12 @@
 SECKILL_PACKAGES=(
   # build
   ca-certificates cmake gcc libc6-dev ninja-build pkg-config
-  libconfuse-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev libsystemd-dev
+  libconfuse-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev
+  libsystemd-dev
   # run
   curl python3 rabbitmq-server
   # demonstrate and test
-  jq libcmocka-dev python3-pika sqlite3 strace wrk
+  jq libcmocka-dev openssl python3-pika sqlite3 strace wrk
 )
 
 # Prints what is not installed, one name a line.

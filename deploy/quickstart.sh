@@ -9,14 +9,15 @@ HERE=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/packages.sh"
 
 STOCK=10000 LIMIT=2 PEAK_SECONDS=5 PEAK_CONNECTIONS=64
+PACKETS=2000 BUDGET=500000 # of red packets, in fen
 BUILD=$SECKILL_REPO/build/release
 
 usage() {
   cat <<'USAGE'
 Usage: deploy/quickstart.sh [--exit] [--dir D]
 
-Installs what is missing, builds, starts a private RabbitMQ node and every service, puts up an item, lets a small peak of
-orders loose on it, prints the audit, and leaves everything serving until Ctrl-C.
+Installs what is missing, builds, starts a private RabbitMQ node and every service, puts up an item with red packets, lets
+a small peak of orders loose on it, shows what the buyers got, prints the audit, and leaves everything serving until Ctrl-C.
 
   --exit     stop after the audit, with its exit status
   --dir D    keep data and logs in D (otherwise a temporary folder, which is removed after a clean end)
@@ -102,9 +103,11 @@ put_item() {
   # In a folder that has been used before, yesterday's item is sold out.
   while ctl item show "phone-$number" >/dev/null 2>&1; do number=$((number + 1)); done
   SKU=phone-$number
-  step "putting up $STOCK × $SKU, at most $LIMIT for each buyer"
+  step "putting up $STOCK × $SKU, at most $LIMIT for each buyer, and $PACKETS red packets"
   ctl item put "$SKU" --name "Phone" --unit-price 99900 --stock "$STOCK" --limit-per-user "$LIMIT" \
     >"$D/log/item.log" 2>&1 || { show_tail "$D/log/item.log" 10; die 1 "the item could not be put up"; }
+  ctl campaign put "$SKU" --budget "$BUDGET" --packets "$PACKETS" --min-amount 10 >"$D/log/campaign.log" 2>&1 ||
+    { show_tail "$D/log/campaign.log" 10; die 1 "the red packets could not be put up"; }
   # Front ends sell what their catalogue shows.
   wait_until 10 local_curl --fail --output /dev/null "$SECKILL_URL/v1/items/$SKU" 2>/dev/null ||
     die 1 "the item does not appear in the catalogue"
@@ -113,6 +116,8 @@ put_item() {
 
 run_peak() {
   local status count
+  read -r DECIDED_BEFORE _ <<<"$(counts)"
+  MESSAGES_BEFORE=$(messages)
   step "a peak: $PEAK_CONNECTIONS connections for $PEAK_SECONDS s"
   wrk -t2 -c"$PEAK_CONNECTIONS" -d"${PEAK_SECONDS}s" -s "$SECKILL_REPO/loadtest/post_orders.lua" \
     "$SECKILL_URL/v1/orders" -- "$SKU" >"$D/log/peak.log" 2>&1 || {
@@ -154,10 +159,39 @@ wait_for_drain() {
   step_done
 }
 
+counts() { # → the orders that were decided, and those that are not yet
+  local_curl --fail "$SECKILL_URL/metrics" 2>/dev/null |
+    awk '/^seckill_order_decisions_matched_total\{/ { decided += $NF } /^seckill_order_backlog[{ ]/ { left += $NF }
+      END { print decided + 0, left + 0; exit NR == 0 }'
+}
+
 drained() {
-  local metrics
-  metrics=$(local_curl --fail "$SECKILL_URL/metrics" 2>/dev/null) &&
-    awk '/^seckill_order_backlog[{ ]/ { left += $NF } END { exit left > 0 }' <<<"$metrics"
+  local left
+  read -r DECIDED left <<<"$(counts)"
+  [[ $left == 0 ]]
+}
+
+messages() { grep -c ' message_to_buyer ' "$D/log/notification.log" || true; }
+
+# Each decided order is worth a message to its buyer, and so is each red packet. The stock is larger than the number of
+# packets, so that all are given.
+wait_for_messages() {
+  step "waiting until the red packets are given and each buyer has the messages"
+  all_sent() { (( $(messages) - MESSAGES_BEFORE >= DECIDED - DECIDED_BEFORE + PACKETS )); }
+  wait_until 120 all_sent || die 1 "not every buyer got a message; see $D/log"
+  step_done
+}
+
+# What one buyer got: a red packet, and messages by the sink `log`.
+print_gifts() {
+  local lucky
+  lucky=$(sed -nE 's/.* message_to_buyer order=([^ ]+) kind=redpacket\.granted .*/\1/p' "$D/log/notification.log" | tail -n 1)
+  printf '\n$ seckillctl campaign show %s\n' "$SKU"
+  ctl campaign show "$SKU"
+  printf '\n$ curl %s/v1/orders/%s\n' "$SECKILL_URL" "$lucky"
+  local_curl --fail "$SECKILL_URL/v1/orders/$lucky"
+  printf '\n\n$ grep %s log/notification.log\n' "$lucky"
+  grep " message_to_buyer order=$lucky " "$D/log/notification.log"
 }
 
 print_audit() {
@@ -210,6 +244,8 @@ start_stack
 put_item
 run_peak
 wait_for_drain
+wait_for_messages
+print_gifts
 print_audit
 [[ -z $EXIT_AFTER ]] || exit "$AUDIT"
 print_places

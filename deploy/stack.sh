@@ -57,7 +57,8 @@ broker's nodes are broker, broker@2, broker@3; stop, kill and start take one at 
 
 "up" leaves D/seckill.conf (for any program's --config), D/env (to be sourced: SECKILL_URL, SECKILL_ADMIN_TOKEN_FILE,
 SECKILL_AMQP_URL, SECKILL_BIN), D/log, and D/rabbitmqctl, which talks to this stack's node; of several to the first, or
-with "-n seckill2@localhost" to the second, and so on.
+with "-n seckill2@localhost" to the second, and so on. SECKILL_SERVICES="inventory order" in the environment leaves the
+other services out.
 USAGE
 }
 

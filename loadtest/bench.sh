@@ -11,6 +11,10 @@ STACK=$ROOT/deploy/stack.sh
 . "$HERE/lib/bench_refusals.sh"
 # shellcheck source=loadtest/lib/bench_status.sh
 . "$HERE/lib/bench_status.sh"
+# shellcheck source=loadtest/lib/bench_workers.sh
+. "$HERE/lib/bench_workers.sh"
+# shellcheck source=loadtest/lib/bench_whole.sh
+. "$HERE/lib/bench_whole.sh"
 
 usage() {
   cat <<'USAGE'
@@ -26,6 +30,11 @@ Brings up a stack of its own on the loopback and measures, in turns:
              (floors/http_bare.c), at 128 connections with the same request
   status     POST → 202 at 128 connections beside 5 000 GET /v1/orders/{id} a second ÷ without: of orders that the front
              end has in memory, and of another front end's, which inventory is asked about
+  redpacket  events a second by the red packets' worker from a full queue ÷ the same SQL alone
+             (floors/redpacket_sql_alone.c)
+  notification   the same of the notifications' worker, which writes the messages to a file
+             (floors/notification_sql_alone.c)
+  whole      POST → 202 at 256 connections while all four services work ÷ with inventory alone behind the front end
 
 Ratios hold on another machine, the single figures do not. wrk drives the load and shares the machine's cores; other
 load on the machine moves the ratios too: each pair notes it.
@@ -38,7 +47,7 @@ load on the machine moves the ratios too: each pair notes it.
 USAGE
 }
 
-rows=accepted,decided,refusals,status pairs=5 seconds=5 build=$ROOT/build/release json=
+rows=accepted,decided,refusals,status,redpacket,notification,whole pairs=5 seconds=5 build=$ROOT/build/release json=
 while [ $# -gt 0 ]; do
   case $1 in
     --only | --pairs | --seconds | --build-dir | --json)
@@ -57,7 +66,7 @@ while [ $# -gt 0 ]; do
 done
 for r in ${rows//,/ }; do
   case $r in
-    accepted | decided | refusals | status) ;;
+    accepted | decided | refusals | status | redpacket | notification | whole) ;;
     *) echo "bench.sh: there is no row $r (see --help)" >&2; exit 64 ;;
   esac
 done
@@ -71,6 +80,8 @@ parts=()
 if selected accepted || selected decided; then parts+=(orders); fi
 if selected refusals; then parts+=(refusals); fi
 if selected status; then parts+=(status); fi
+if selected redpacket || selected notification; then parts+=(workers); fi
+if selected whole; then parts+=(whole); fi
 
 D=$(mktemp -d "${TMPDIR:-/tmp}/seckill-bench.XXXXXX")
 bare_pid=

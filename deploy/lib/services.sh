@@ -13,6 +13,7 @@ services_present() {
   local service
   PRESENT=()
   for service in "${SERVICES[@]}"; do
+    [[ -z ${SECKILL_SERVICES:-} || " $SECKILL_SERVICES " == *" $service "* ]] || continue
     ! service_built "$service" || PRESENT+=("$service")
   done
 }

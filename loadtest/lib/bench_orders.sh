@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2154,SC2016 # variables of bench.sh; columns are for awk
 # bench.sh, rows "accepted" and "decided": what is taken in and confirmed, and what is decided from a full queue.
 #
-# Needs bench.sh's variables and functions. One turn fills the queue through one front end while inventory is stopped, and
-# then inventory empties it.
+# Needs bench.sh's variables and functions, and workers_… of bench_workers.sh. One turn fills the queue through one front
+# end while inventory is stopped, and then inventory empties it.
 
 ACCEPTED=seckill_order_orders_confirmed_total DECIDED=seckill_order_decisions_total
 BATCHES='seckill_order_batches_total{outcome="confirmed"}'
 
-accept_for() { # URL → "RATE P99_MS ACCEPTED"; fails if anything but 202 was answered
-  local url=$1 before after
+accept_for() { # URL [SKU] → "RATE P99_MS ACCEPTED"; fails if anything but 202 was answered
+  local url=$1 sku=${2:-bench-1} before after
   before=$(metric "$url" "$ACCEPTED")
-  wrk -t1 -c256 -d"${seconds}s" -s "$HERE/post_orders.lua" "$url/v1/orders" -- bench-1 >"$D/wrk.out"
+  wrk -t1 -c256 -d"${seconds}s" -s "$HERE/post_orders.lua" "$url/v1/orders" -- "$sku" >"$D/wrk.out"
   after=$(metric "$url" "$ACCEPTED")
   awk -v n=$((after - before)) '
     /^(202|rate|p99) / { v[$1] = $2 } /^[1-5][0-9][0-9] / && $1 != 202 { bad = bad " " $0 } /^lost / { bad = bad " " $0 }
@@ -35,6 +35,7 @@ orders_prepare() {
 
 orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE ORDERS ORDERS_A_MESSAGE LOAD" to D/orders
   local i rate p99 orders batches accepted decided alone one_rate one_p99
+  workers_stop # it is about inventory
   "$STACK" stop inventory --dir "$D" >/dev/null
   for i in $(seq "$pairs"); do
     read -r rate p99 orders <<<"$(accept_for "$SECKILL_URL")"
@@ -47,12 +48,14 @@ orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE O
     rm -rf "$D/floor"
     read -r one_rate one_p99 _ <<<"$(accept_for "$one_url")"
     drain "$one_url" >/dev/null
+    workers_purge
     echo "$i $rate $p99 $one_rate $one_p99 $decided $alone $orders $((accepted / batches)) $(machine_load)" >>"$D/orders"
     awk -v r="$(tail -n 1 "$D/orders")" 'BEGIN { split(r, v)
       printf "pair %d: accepted %d/s (p99 %.1f ms, %d orders a message) against %d/s (p99 %.1f ms) with one; decided %d/s of %d orders, SQL alone %d/s\n",
         v[1], v[2], v[3], v[9], v[4], v[5], v[6], v[8], v[7] }'
   done
   "$STACK" start inventory --dir "$D" >/dev/null
+  workers_start
 }
 
 orders_report() {
