@@ -3,8 +3,9 @@
 #
 #   services/x → common/pipeline → common/broker, common/store → common/base; services never include each other.
 #   A library's header is for the one folder that wraps it: amqp*.h common/broker, sqlite3.h common/store,
-#   microhttpd.h services/order/http_*. loadtest/replay speaks HTTP and uses common/base alone; loadtest/floors
-#   measures libraries and layers one by one, and like the tests it may include anything.
+#   microhttpd.h services/order/http_*, curl/*.h services/notification/*webhook*. loadtest/replay speaks HTTP and uses
+#   common/base alone; loadtest/floors measures libraries and layers one by one, and like the tests it may include
+#   anything.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -26,6 +27,7 @@ library_is_allowed() {
     amqp.h | amqp_*.h | rabbitmq-c/*) [[ $file == common/broker/* ]] ;;
     sqlite3.h | sqlite3ext.h) [[ $file == common/store/* ]] ;;
     microhttpd.h) [[ $file == services/order/http_* ]] ;;
+    curl/*) [[ $file == services/notification/*webhook* ]] ;;
   esac
 }
 

@@ -1,7 +1,7 @@
 /*
  * The crash matrix: each process x each of its fault points (and random moments) x kill -9, SIGSTOP beyond
  * two heartbeats, SIGTERM. crash_matrix.c chooses the trials, crash_trial.c makes one, crash_reach.c knows
- * how each point is reached, crash_provoke.c does what it takes.
+ * how each point is reached, crash_provoke.c does what it takes, crash_gateway.c takes the buyers' messages.
  */
 #ifndef SECKILL_TESTS_CRASH_H
 #define SECKILL_TESTS_CRASH_H
@@ -43,12 +43,13 @@ enum crash_reach {
     REACH_START,      /* by starting the process */
     REACH_REDELIVERY, /* by starting it after a kill with messages in hand */
     REACH_IDLE,       /* by having nothing to do */
-    REACH_ITEM,       /* by an operator who puts an item */
+    REACH_ASKED,      /* by an operator's question: item put, campaign put, dead drop */
     REACH_CUT,        /* by the broker closing all connections */
     REACH_SILENCE,    /* by a broker that does not answer for longer than a confirm may take */
     REACH_UNROUTABLE, /* by orders that the broker has no queue for */
-    REACH_NO_EVENTS,  /* by events that the broker has no queue for */
+    REACH_NO_EVENTS,  /* by what the process puts out having no queue at the broker */
     REACH_BAD_LINE,   /* by a message that cannot be read */
+    REACH_FILE_SINK,  /* by orders, with notification's messages going into a file */
     REACH_BAD_DISK,   /* by a file that cannot be made durable, once */
     REACH_NO_LEDGER,  /* by a ledger that cannot be written, once */
     REACH_TERM,       /* by SIGTERM */
@@ -77,6 +78,7 @@ struct crash_scene {
     pid_t frozen, operator_pid;
     struct tracer *tracer;
     bool orders_unbound, events_unbound, bad_line;
+    int64_t letters_before; /* that the process had made before the bad line */
 };
 
 uint64_t crash_random(uint64_t *state);
@@ -86,12 +88,20 @@ int crash_draw(uint64_t *state, int least, int most);
 void crash_provoke(struct crash_scene *scene, enum crash_reach reach);
 /* Undoes all of it but the bad line, before healing. */
 void crash_provoke_end(struct crash_scene *scene);
-/* After healing: waits for the operator's command, and takes the dead letter of the bad line away. */
+/* After healing: waits for the operator's command, and has the dead letter of the bad line dropped. */
 void crash_provoke_tidy(struct crash_scene *scene);
 
 /* A worker's first start on an empty folder, with a fault in it; then the next start must find a sound file.
  */
 void crash_new_file(struct crash_scene *scene);
+
+/* The settings of a stack, with the port of the gateway that is opened once it is up (its guardian wants to
+ * be alone), and closed before it ends. 0 or -1. */
+const char *const *crash_settings(void);
+int crash_gateway_open(void);
+void crash_gateway_close(void);
+/* From now on the first try of each message to these users is in vain: it goes the way of the retries. */
+void crash_gateway_refuse_first(const char *user_prefix);
 
 /* Makes the trial. Fails the test (cmocka) for any violation. */
 void crash_trial(struct stack *s, const struct crash *crash);

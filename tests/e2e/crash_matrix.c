@@ -30,11 +30,6 @@ enum {
     STACK_BOUND_SECONDS = 3600
 };
 
-static const char *const settings[] = {"broker.heartbeat_s=1", "publisher.confirm_timeout_ms=1000",
-                                       "admission.user_rate=0", "admission.max_rate=0",
-                                       /* Many transactions: a fault meets one. */
-                                       "inventory.max_batch=500", NULL};
-
 struct options {
     bool is_short, is_whole, list;
     uint64_t seed;
@@ -75,6 +70,8 @@ static int list_universe(const struct stack *s)
     universe_count = 0;
     for (int i = 0; i < crash_process_count; i++) {
         listed = &crash_processes[i];
+        if (listed->program && !stack_has(s, listed->service))
+            continue;
         if (listed->program && faults_list(s, listed->program, add_point, NULL) < 0) {
             fprintf(stderr, "%s does not list its fault points: is it built with SECKILL_FAULTS?\n",
                     listed->program);
@@ -195,6 +192,7 @@ static void drop_stack(void)
     let_all_go_on();
     if (!tainted)
         faults = stack_end(stack);
+    crash_gateway_close();
     failed_stacks += faults > 0;
     stack_free(stack, tainted);
     stack = NULL;
@@ -214,8 +212,10 @@ static int have_a_stack(void **state)
     if (stack && (tainted || made_on_stack >= TRIALS_A_STACK))
         drop_stack();
     if (!stack) {
-        stack = stack_up(settings);
+        stack = stack_up(crash_settings());
         made_on_stack = 0;
+        if (stack && crash_gateway_open() != 0)
+            return -1;
     }
     tainted = true; /* until the trial has come to its end */
     return stack ? 0 : -1;

@@ -13,6 +13,7 @@
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/process.h"
+#include "tests/support/red_packets.h"
 
 enum { WAIT_SECONDS = 60, HEAL_SECONDS = 60, LOAD_SECONDS = 150 };
 
@@ -45,6 +46,20 @@ static bool has_ended(pid_t pid)
 
 /* --- load */
 
+static void begin_campaign(struct crash_scene *scene)
+{
+    int packets = 10000000; /* for everybody */
+    char number[16];
+
+    if (!stack_has(scene->stack, "redpacket"))
+        return;
+    /* And then none is left, so that redpacket has nothing to put out any more. */
+    if (crash_draw(&scene->random, 0, 3) == 0 && strncmp(scene->crash->point, "relay.", 6) != 0)
+        packets = crash_draw(&scene->random, 1, scene->crash->orders);
+    snprintf(number, sizeof number, "%d", packets);
+    campaign_put(scene->stack, trial_sku(scene->trial), "1000000000", number, "1");
+}
+
 static void begin(struct crash_scene *scene)
 {
     const struct crash *c = scene->crash;
@@ -62,6 +77,7 @@ static void begin(struct crash_scene *scene)
                                                        .stock = stock,
                                                        .limit = crash_draw(&scene->random, 0, 2) == 0 ? 3 : 0,
                                                        .drain_seconds = WAIT_SECONDS});
+    begin_campaign(scene);
 }
 
 static void add_load(struct crash_scene *scene, const struct load_spec *spec)
@@ -76,6 +92,8 @@ static void add_load(struct crash_scene *scene, const struct load_spec *spec)
 
 static void begin_loads(struct crash_scene *scene)
 {
+    char hard_to_reach[40];
+
     scene->load_count = 0;
     add_load(scene, &(struct load_spec){.connections = crash_draw(&scene->random, 8, 64)});
     /* Each key several times, at the same time and after one another. */
@@ -84,6 +102,9 @@ static void begin_loads(struct crash_scene *scene)
                                         .repeats = crash_draw(&scene->random, 2, 4)});
     /* A few users who come again and again, of two units each. */
     add_load(scene, &(struct load_spec){.connections = 4, .users = 200, .quantity = 2, .pace_ms = 5});
+    /* No message reaches these at once. */
+    snprintf(hard_to_reach, sizeof hard_to_reach, "%s-2-", trial_sku(scene->trial));
+    crash_gateway_refuse_first(hard_to_reach);
 }
 
 static int accepted(const struct crash_scene *scene)
@@ -169,20 +190,39 @@ static void make_way(struct crash_scene *scene)
 static bool may_be_early(enum crash_reach reach)
 {
     return reach == REACH_START || reach == REACH_LOAD || reach == REACH_REDELIVERY || reach == REACH_IDLE ||
-           reach == REACH_ITEM || reach == REACH_KINDS;
+           reach == REACH_ASKED || reach == REACH_FILE_SINK || reach == REACH_KINDS;
+}
+
+/* Arguments of a start: whether it waits, and where notification's messages go. stack.sh remembers the
+ * latter. */
+static const char *const *start_arguments(const struct crash_scene *scene, bool waits, bool has_file_sink,
+                                          const char *out[4])
+{
+    int count = 0;
+
+    if (!waits)
+        out[count++] = "--no-wait";
+    if (strcmp(scene->crash->process->service, "notification") == 0) {
+        out[count++] = "--set";
+        out[count++] = has_file_sink ? "notification.sink=file" : "notification.sink=webhook";
+    }
+    out[count] = NULL;
+    return out;
 }
 
 static bool arm_and_provoke(struct crash_scene *scene, enum crash_reach reach, int nth, int seconds)
 {
     const struct crash *c = scene->crash;
+    const char *more[4];
     int64_t deadline;
     char faults[160];
 
     make_way(scene);
     snprintf(faults, sizeof faults, "%s:%s@%d", c->point, crash_how_names[c->how], nth);
-    assert_int_equal(faults_start(&scene->armed, scene->stack, c->process->service, faults,
-                                  (const char *[]){may_be_early(scene->reach) ? "--no-wait" : NULL, NULL}),
-                     0);
+    assert_int_equal(
+        faults_start(&scene->armed, scene->stack, c->process->service, faults,
+                     start_arguments(scene, !may_be_early(scene->reach), reach == REACH_FILE_SINK, more)),
+        0);
     deadline = clock_ms() + (int64_t)seconds * 1000;
     do {
         if (faults_wait(&scene->armed, c->point, 1, 0))
@@ -204,7 +244,7 @@ static void reach_point(struct crash_scene *scene)
     nth = crash_draw(&scene->random, 1, most);
     for (int i = 0; i < (scene->reach == REACH_KINDS ? (int)REACH_NEW_FILE : TRIES); i++) {
         enum crash_reach way = scene->reach == REACH_KINDS ? (enum crash_reach)i : scene->reach;
-        bool surely = scene->reach != REACH_KINDS && nth == 1 && i > 0;
+        bool surely = scene->reach == REACH_IDLE || (scene->reach != REACH_KINDS && nth == 1 && i > 0);
 
         if (arm_and_provoke(scene, way, nth, surely ? REACH_SURELY_SECONDS : REACH_SECONDS))
             return;
@@ -248,17 +288,21 @@ static void suffer(struct crash_scene *scene)
 static void supervise(struct crash_scene *scene)
 {
     const struct crash *c = scene->crash;
-    static const char *const no_wait[] = {"--no-wait", NULL};
+    bool ends = scene->reach == REACH_TERM || scene->reach == REACH_BAD_DISK;
+    const char *more[4];
 
-    if (c->how == CRASH_STOP && scene->reach != REACH_TERM && scene->reach != REACH_BAD_DISK)
+    if (scene->reach == REACH_FILE_SINK)
+        make_way(scene); /* the gateway has its messages back */
+    else if (c->how == CRASH_STOP && !ends)
         return;
-    if (c->how == CRASH_STOP && !has_ended(scene->armed.pid)) {
+    if (c->how == CRASH_STOP && ends && !has_ended(scene->armed.pid)) {
         int status;
 
         assert_true(process_wait(scene->armed.pid, WAIT_SECONDS, &status));
     }
-    assert_int_equal(
-        stack_do(scene->stack, "start", c->process->service, c->process->program ? no_wait : NULL), 0);
+    assert_int_equal(stack_do(scene->stack, "start", c->process->service,
+                              c->process->program ? start_arguments(scene, false, false, more) : NULL),
+                     0);
 }
 
 void crash_trial(struct stack *s, const struct crash *crash)

@@ -12,6 +12,7 @@
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
+#include "tests/support/dead_letters.h"
 #include "tests/support/json.h"
 #include "tests/support/process.h"
 #include "tests/support/small_disk.h"
@@ -211,6 +212,7 @@ static void test_dead_letter_on_a_full_disk_is_made_once(void **state)
     struct stack *s = *state;
     struct trial *t;
     json_t *letters;
+    char *body;
     pid_t pid;
 
     if (!have_small_disks)
@@ -224,10 +226,13 @@ static void test_dead_letter_on_a_full_disk_is_made_once(void **state)
     assert_int_equal(stack_do(s, "start", "inventory", NULL), EXIT_DISK_FAILED);
     assert_int_equal(small_disk_empty(store_dir), 0);
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
-    letters = amqp_take(s, "seckill.dead", 1, WAIT_SECONDS);
+    letters = dead_wait(s, 1);
     assert_int_equal(json_array_size(letters), 1);
-    assert_string_equal(json_text(json_array_get(letters, 0), "body"), "no order");
+    body = dead_body(s, json_text(json_array_get(letters, 0), "id"));
+    assert_string_equal(body, "no order");
+    free(body);
     json_decref(letters);
+    dead_drop(s, 1);
     trial_heal(t, WAIT_SECONDS);
     assert_int_equal(trial_end(t, NULL), 0); /* its audit fails over any letter that is left */
 }

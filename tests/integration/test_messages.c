@@ -7,11 +7,14 @@
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
+#include "tests/support/dead_letters.h"
 #include "tests/support/http_client.h"
 #include "tests/support/json.h"
 #include "tests/support/orders.h"
 
 enum { DECIDE_SECONDS = 60 };
+
+#define DEAD_QUEUE "test.dead" /* of the test's own: a copy of each dead letter */
 
 /* The shard of the item, which is the routing key of its orders. */
 static void put_item(struct stack *s, const char *sku, int64_t stock, char shard[8])
@@ -163,6 +166,7 @@ static void test_bad_lines_die_alone(void **state)
     json_t *dead;
     char shard[8];
 
+    assert_int_equal(amqp_make_queue(s, DEAD_QUEUE, "seckill.dead", ""), 0);
     put_item(s, "mix", 10, shard);
     for (int i = 0; i < COUNT; i++) {
         text_format(&body, "%s\n{\"v\":1,\"order_id\":\"%s\",\"user_id\":\"good-%d\",\"sku\":\"mix\"}\n",
@@ -172,7 +176,7 @@ static void test_bad_lines_die_alone(void **state)
     text_free(&body);
     for (int i = 0; i < COUNT; i++)
         wait_for(s, good[i], "confirmed");
-    dead = amqp_take(s, "seckill.dead", COUNT, DECIDE_SECONDS);
+    dead = amqp_take(s, DEAD_QUEUE, COUNT, DECIDE_SECONDS);
     assert_non_null(dead);
     for (int i = 0; i < COUNT; i++) {
         if (!is_dead(dead, bad[i])) {
@@ -182,6 +186,7 @@ static void test_bad_lines_die_alone(void **state)
     }
     json_decref(dead);
     assert_int_equal(item_left(s, "mix"), 10 - COUNT);
+    dead_drop(s, COUNT);
 }
 
 static void test_bytes_that_are_no_text_die_alone(void **state)
@@ -190,10 +195,12 @@ static void test_bytes_that_are_no_text_die_alone(void **state)
     json_t *dead;
 
     assert_int_equal(amqp_publish(s, "seckill.orders", "0", "\xff\xfe\x01\x02 {{{{"), 0);
-    dead = amqp_take(s, "seckill.dead", 1, DECIDE_SECONDS);
+    dead = amqp_take(s, DEAD_QUEUE, 1, DECIDE_SECONDS);
     assert_non_null(dead);
     assert_int_equal(json_array_size(dead), 1);
     json_decref(dead);
+    dead_drop(s, 1);
+    assert_int_equal(amqp_delete_queue(s, DEAD_QUEUE), 0);
 }
 
 int main(void)

@@ -17,6 +17,7 @@
 #include "tests/support/json.h"
 #include "tests/support/orders.h"
 #include "tests/support/process.h"
+#include "tests/support/text.h"
 
 enum { WAIT_SECONDS = 60, RUN_SECONDS = 30 };
 
@@ -270,6 +271,42 @@ static void test_topology_check_names_a_missing_queue(void **state)
     assert_int_equal(ctl_status(s, 0, (const char *[]){"topology", "check", NULL}), 0);
 }
 
+static bool audit_is_connected(void *context)
+{
+    struct text printed = {0};
+    bool is =
+        amqp_ctl(context, (const char *[]){"list_connections", "client_properties", NULL}, &printed) == 0 &&
+        strstr(text_c(&printed), "\"seckillctl\"") != NULL;
+
+    text_free(&printed);
+    return is;
+}
+
+/* As where it reads large files for longer than the broker waits for a heartbeat. */
+static void test_audit_outlives_its_connection(void **state)
+{
+    struct stack *s = *state;
+    char program[STACK_PATH], order_id[27];
+    struct http_response response;
+    int status;
+    pid_t pid;
+
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "audited", .stock = 10}), 0);
+    assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
+    post_order(s, NULL, "{\"user_id\":\"u1\",\"sku\":\"audited\"}", &response);
+    assert_accepted(&response, order_id);
+    http_response_free(&response);
+    pid = process_start((const char *[]){stack_program(s, "seckillctl", program), "--config", s->config,
+                                         "audit", "--wait", "60", NULL},
+                        stack_environment(s), NULL);
+    assert_true(pid > 0);
+    assert_true(wait_until(audit_is_connected, s, WAIT_SECONDS));
+    assert_int_equal(amqp_ctl(s, (const char *[]){"close_all_connections", "test", NULL}, NULL), 0);
+    assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
+    assert_true(process_wait(pid, 2 * WAIT_SECONDS, &status));
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_password_is_not_printed),
         cmocka_unit_test(test_inventory_without_its_database_does_not_begin_a_new_one),
         cmocka_unit_test(test_standby_takes_over_when_the_active_one_is_killed),
+        cmocka_unit_test_setup(test_audit_outlives_its_connection, everything_runs),
         cmocka_unit_test_setup(test_topology_check_names_a_missing_queue, everything_runs),
         STACK_END,
     };

@@ -2,6 +2,7 @@
 #include "tests/support/amqp.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/json.h"
@@ -33,25 +34,65 @@ int amqp_publish(struct stack *s, const char *exchange, const char *key, const c
     return run(s, (const char *[]){"publish", exchange, key, NULL}, body, NULL);
 }
 
-json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds)
+/* Runs the client and reads what it prints: a JSON value on each line. */
+static json_t *read_lines(struct stack *s, const char *const words[], const char *input)
 {
-    char how_many[16], how_long[16];
     struct text out = {0};
-    json_t *messages = json_array();
+    json_t *values = json_array();
     char *line, *rest;
 
-    snprintf(how_many, sizeof how_many, "%d", count);
-    snprintf(how_long, sizeof how_long, "%d", seconds);
-    if (run(s, (const char *[]){"take", queue, how_many, how_long, NULL}, NULL, &out) < 0) {
-        json_decref(messages);
+    if (run(s, words, input, &out) < 0) {
+        json_decref(values);
         text_free(&out);
         return NULL;
     }
     rest = out.data;
     while ((line = strtok_r(rest, "\n", &rest)))
-        json_array_append_new(messages, json_read(line));
+        json_array_append_new(values, json_read(line));
     text_free(&out);
-    return messages;
+    return values;
+}
+
+static json_t *take(struct stack *s, const char *verb, const char *queue, int count, int seconds)
+{
+    char how_many[16], how_long[16];
+
+    snprintf(how_many, sizeof how_many, "%d", count);
+    snprintf(how_long, sizeof how_long, "%d", seconds);
+    return read_lines(s, (const char *[]){verb, queue, how_many, how_long, NULL}, NULL);
+}
+
+json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds)
+{
+    return take(s, "take", queue, count, seconds);
+}
+
+json_t *amqp_take_lines(struct stack *s, const char *queue, int lines, int seconds)
+{
+    return take(s, "take-lines", queue, lines, seconds);
+}
+
+int amqp_touch(struct stack *s, const char *queue, int count, int seconds)
+{
+    char how_many[16], how_long[16];
+
+    snprintf(how_many, sizeof how_many, "%d", count);
+    snprintf(how_long, sizeof how_long, "%d", seconds);
+    return run(s, (const char *[]){"touch", queue, how_many, how_long, NULL}, NULL, NULL);
+}
+
+int amqp_make_queue(struct stack *s, const char *queue, const char *exchange, const char *key)
+{
+    return run(s, (const char *[]){"make-queue", queue, exchange, key, NULL}, NULL, NULL);
+}
+
+json_t *amqp_ask(struct stack *s, const char *key, const char *method, const json_t *questions)
+{
+    char *input = json_dumps(questions, JSON_COMPACT);
+    json_t *answers = read_lines(s, (const char *[]){"ask", key, method, NULL}, input);
+
+    free(input);
+    return answers;
 }
 
 int amqp_ctl(struct stack *s, const char *const words[], struct text *printed)

@@ -14,6 +14,20 @@ int amqp_publish(struct stack *s, const char *exchange, const char *key, const c
  * said why. */
 json_t *amqp_take(struct stack *s, const char *queue, int count, int seconds);
 
+/* Takes messages off the queue until these many lines have come. */
+json_t *amqp_take_lines(struct stack *s, const char *queue, int lines, int seconds);
+
+/* Takes so many messages off the queue and gives them back: redelivered from now on. */
+int amqp_touch(struct stack *s, const char *queue, int count, int seconds);
+
+/* Makes a durable queue of the test's own, bound to the exchange. Delete it at the end. */
+int amqp_make_queue(struct stack *s, const char *queue, const char *exchange, const char *key);
+
+/* Asks the service behind the routing key ("redpacket") this method, once for each question: an array of its
+ * answers ({"ok": true, "result": …} or {"ok": false, "error": {"code", "detail"}}) in the same order; NULL
+ * after having said why. */
+json_t *amqp_ask(struct stack *s, const char *key, const char *method, const json_t *questions);
+
 /* rabbitmqctl of the stack's (first) node with these words, which end with NULL. What it prints is appended
  * to printed, if that is not NULL. 0, or -1 after having said why. */
 int amqp_ctl(struct stack *s, const char *const words[], struct text *printed);

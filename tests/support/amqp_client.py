@@ -4,7 +4,12 @@
   amqp_client.py URL publish EXCHANGE KEY        the body is standard input; waits for the confirm, mandatory
   amqp_client.py URL take QUEUE COUNT SECONDS    takes so many messages off the queue and acknowledges them; prints
                                                  one JSON object for each: body, headers, routing_key
+  amqp_client.py URL take-lines QUEUE LINES SECONDS   the same, until the bodies have so many lines
+  amqp_client.py URL touch QUEUE COUNT SECONDS   takes so many messages and gives them back: they are redelivered ones
+  amqp_client.py URL make-queue QUEUE EXCHANGE KEY    durable, bound
   amqp_client.py URL delete-queue QUEUE
+  amqp_client.py URL ask KEY METHOD              standard input is an array of questions for seckill.rpc; prints each
+                                                 one's answer on a line
   amqp_client.py URL delete-exchange EXCHANGE
   amqp_client.py URL bind|unbind QUEUE EXCHANGE KEY
 
@@ -24,14 +29,14 @@ def publish(channel, exchange, key):
     )
 
 
-def take(channel, queue, count, seconds):
+def take(channel, queue, count, seconds, size=lambda body: 1, what="messages"):
     deadline = time.monotonic() + float(seconds)
     taken = 0
     while taken < int(count):
         method, properties, body = channel.basic_get(queue)
         if method is None:
             if time.monotonic() > deadline:
-                sys.exit(f"{queue} has {taken} messages, not {count}")
+                sys.exit(f"{queue} has {taken} {what}, not {count}")
             time.sleep(0.02)
             continue
         print(json.dumps({
@@ -40,7 +45,54 @@ def take(channel, queue, count, seconds):
             "routing_key": method.routing_key,
         }))
         channel.basic_ack(method.delivery_tag)
-        taken += 1
+        taken += size(body)
+
+
+def take_lines(channel, queue, lines, seconds):
+    take(channel, queue, lines, seconds, lambda body: sum(1 for line in body.splitlines() if line), "lines")
+
+
+def touch(channel, queue, count, seconds):
+    deadline = time.monotonic() + float(seconds)
+    taken = 0
+    while taken < int(count):
+        method, _, _ = channel.basic_get(queue)
+        if method is not None:
+            taken += 1
+        elif time.monotonic() > deadline:
+            sys.exit(f"{queue} has {taken} messages, not {count}")
+        else:
+            time.sleep(0.02)
+    channel.basic_nack(0, multiple=True, requeue=True)
+
+
+def make_queue(channel, queue, exchange, key):
+    channel.queue_declare(queue, durable=True)
+    channel.queue_bind(queue, exchange, key)
+
+
+def ask(channel, key, method):
+    questions = json.load(sys.stdin)
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, "seckill.reply", queue)
+    channel.confirm_delivery()
+    for number, question in enumerate(questions):
+        properties = pika.BasicProperties(
+            reply_to=queue, correlation_id=str(number), headers={"seckill-method": method}
+        )
+        channel.basic_publish("seckill.rpc", key, json.dumps(question), properties, mandatory=True)
+    answers = {}
+    deadline = time.monotonic() + 20
+    while len(answers) < len(questions):
+        _, properties, body = channel.basic_get(queue, auto_ack=True)
+        if properties is not None:
+            answers[properties.correlation_id] = body.decode()
+        elif time.monotonic() > deadline:
+            sys.exit(f"{key} has answered {len(answers)} of {len(questions)} questions")
+        else:
+            time.sleep(0.01)
+    for number in range(len(questions)):
+        print(answers[str(number)])
 
 
 def delete_queue(channel, queue):
@@ -62,7 +114,11 @@ def unbind(channel, queue, exchange, key):
 VERBS = {
     "publish": publish,
     "take": take,
+    "take-lines": take_lines,
+    "touch": touch,
+    "make-queue": make_queue,
     "delete-queue": delete_queue,
+    "ask": ask,
     "delete-exchange": delete_exchange,
     "bind": bind,
     "unbind": unbind,

@@ -9,7 +9,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/json.h"
 
-enum { CTL_SECONDS = 60, CATALOGUE_SECONDS = 30 };
+enum { CTL_SECONDS = 180, CATALOGUE_SECONDS = 30 };
 
 void ctl(struct stack *s, struct ctl_answer *answer, const char *const words[])
 {

@@ -43,9 +43,11 @@ void test_stack_ends_cleanly(void **state)
 
 int everything_runs(void **state)
 {
-    static const char *const services[] = {"broker", "inventory", "order"};
+    static const char *const services[] = {"broker", "inventory", "order", "redpacket", "notification"};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
+        if (i > 0 && !stack_has(*state, services[i]))
+            continue;
         if (stack_do(*state, "start", services[i], NULL) != 0)
             return -1;
     }

@@ -58,6 +58,17 @@ const char *stack_program(const struct stack *s, const char *program, char out[S
     return out;
 }
 
+bool stack_has(const struct stack *s, const char *service)
+{
+    const char *only = getenv("SECKILL_SERVICES");
+    char program[40], path[STACK_PATH];
+
+    if (only && !strstr(only, service))
+        return false;
+    snprintf(program, sizeof program, "seckill-%s", service);
+    return access(stack_program(s, program, path), X_OK) == 0;
+}
+
 /* What a shell that sources D/env sees in these variables. */
 static int read_env_file(struct stack *s)
 {

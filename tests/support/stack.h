@@ -74,4 +74,7 @@ const char *const *stack_environment(struct stack *s);
 /* The path of a program of the stack. */
 const char *stack_program(const struct stack *s, const char *program, char out[STACK_PATH]);
 
+/* A build may leave out the services after the decision: is this one ("redpacket") there? */
+bool stack_has(const struct stack *s, const char *service);
+
 #endif

@@ -109,10 +109,15 @@ static void take_down(struct stack *s)
 
 int stack_end(struct stack *s)
 {
-    static const char *const services[][2] = {{"order", "seckill-order"}, {"inventory", "seckill-inventory"}};
+    static const char *const services[][2] = {{"order", "seckill-order"},
+                                              {"inventory", "seckill-inventory"},
+                                              {"redpacket", "seckill-redpacket"},
+                                              {"notification", "seckill-notification"}};
     int status;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
+        if (!stack_has(s, services[i][0]))
+            continue;
         status = stack_stop_gracefully(s, services[i][0], services[i][1]);
         if (status != 0) {
             fprintf(stderr, "%s: exit status %d on SIGTERM\n", services[i][1], status);

@@ -13,8 +13,11 @@
 #include "tests/support/json.h"
 #include "tests/support/trial_internal.h"
 
-enum { LOADS_MAX = 8, NAME_SIZE = 64, DRAIN_SECONDS = 60, HEAL_UNITS = 1000000 };
+enum { LOADS_MAX = 16, NAME_SIZE = 64, DRAIN_SECONDS = 60, HEAL_UNITS = 1000000 };
 static const int64_t plenty = 10000000;
+
+/* Until every event has become a message, by way of retries too. */
+#define AUDIT_SECONDS "120"
 
 struct trial {
     struct stack *stack;
@@ -71,6 +74,13 @@ static int64_t last_receipt(struct trial *t)
     trial_item_facts_free(&facts);
     trial_files_close(files);
     return last;
+}
+
+/* Trials are of orders: the stacks of these programs have the front end and inventory alone, before any of
+ * them is up, unless the caller says otherwise. */
+__attribute__((constructor)) static void choose_services(void)
+{
+    setenv("SECKILL_SERVICES", "inventory order", 0);
 }
 
 struct trial *trial_begin(struct stack *s, const struct trial_spec *spec)
@@ -270,7 +280,7 @@ static void judge_item(struct trial *t, struct trial_files *files, struct trial_
 
 static bool audit_settles(struct stack *s)
 {
-    return ctl_status(s, 0, (const char *[]){"audit", "--wait", "30", NULL}) == 0;
+    return ctl_status(s, 0, (const char *[]){"audit", "--wait", AUDIT_SECONDS, NULL}) == 0;
 }
 
 int64_t trial_end(struct trial *t, struct trial_verdict *out)

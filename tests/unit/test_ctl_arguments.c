@@ -16,9 +16,8 @@
 static const struct ctl_option put_options[] = {{"stock", "N", ""}, {"paused", NULL, ""}, {NULL, NULL, NULL}};
 static const struct ctl_option none[] = {{NULL, NULL, NULL}};
 static const struct command commands[] = {
-    {"item", "put", "SKU", "", put_options, NULL},
-    {"item", "list", NULL, "", none, NULL},
-    {"audit", NULL, NULL, "", none, NULL},
+    {"item", "put", "SKU", "", put_options, NULL}, {"item", "list", NULL, "", none, NULL},
+    {"audit", NULL, NULL, "", none, NULL},         {"item", "forget", "[SKU]...", "", put_options, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -80,6 +79,20 @@ static void test_help_may_be_asked_of_each_command(void **state)
     arguments_free(&a);
 }
 
+static void test_a_command_may_take_any_number_of_words(void **state)
+{
+    (void)state;
+    struct arguments a;
+    assert_int_equal(parse(&a, "item forget a --stock 1 b c d e", NULL), 0);
+    assert_int_equal(a.ctl.word_count, 5);
+    assert_string_equal(a.ctl.words[0], "a");
+    assert_string_equal(a.ctl.words[4], "e");
+    arguments_free(&a);
+    assert_int_equal(parse(&a, "item forget --stock 1", NULL), 0);
+    assert_int_equal(a.ctl.word_count, 0);
+    arguments_free(&a);
+}
+
 static void test_what_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -88,12 +101,13 @@ static void test_what_is_wrong_is_named(void **state)
     } bad[] = {
         {"", "what is to be done"},
         {"itme put x", "no command \"itme\""},
-        {"item", "\"item\" needs a verb: put, list"},
+        {"item", "\"item\" needs a verb: put, list, forget"},
         {"item shw x", "no verb \"shw\""},
         {"item put", "needs a word: SKU"},
         {"item put a b", "unexpected word \"b\""},
         {"audit now", "unexpected word \"now\""},
-        {"a b c d", "unexpected word \"d\""},
+        {"a b c d", "no command \"a\""},
+        {"item put a b c", "unexpected word \"b\""},
         {"item put a --stok 5", "--stok"},
         {"item put a -s", "-s"},
         {"item list --stock 5", "\"item list\" has no option --stock"},
@@ -139,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_options_stand_before_or_after_the_words),
         cmocka_unit_test(test_after_two_dashes_everything_is_a_word),
         cmocka_unit_test(test_help_may_be_asked_of_each_command),
+        cmocka_unit_test(test_a_command_may_take_any_number_of_words),
         cmocka_unit_test(test_what_is_wrong_is_named),
         cmocka_unit_test(test_columns_line_up_whatever_the_script),
     };

@@ -83,6 +83,26 @@ static void test_slot_is_held_until_the_decision(void **state)
     assert_int_equal(view.decision.receipt_no, 1);
 }
 
+static void test_red_packet_is_remembered_with_a_confirmed_order(void **state)
+{
+    struct pending *p = *state;
+    struct order o = order_number(1), rejected = order_number(2), stranger = order_number(3);
+    assert_int_equal(begin(p, 1, 0), PENDING_BEGUN);
+    assert_int_equal(begin(p, 2, 0), PENDING_BEGUN);
+    pending_note_packet(p, o.order_id, 5); /* of an order that is not decided here: somebody's mistake */
+    assert_int_equal(pending_packet(p, o.order_id), PACKET_UNKNOWN);
+    decide(p, 1, ORDER_CONFIRMED);
+    decide(p, 2, ORDER_REJECTED);
+    assert_int_equal(pending_packet(p, o.order_id), PACKET_UNKNOWN);
+    pending_note_packet(p, o.order_id, 188);
+    decide(p, 1, ORDER_CONFIRMED); /* told once more: a redelivery */
+    assert_int_equal(pending_packet(p, o.order_id), 188);
+    pending_note_packet(p, rejected.order_id, 188);
+    assert_int_equal(pending_packet(p, rejected.order_id), PACKET_UNKNOWN);
+    pending_note_packet(p, stranger.order_id, 188);
+    assert_int_equal(pending_packet(p, stranger.order_id), PACKET_UNKNOWN);
+}
+
 static void test_refused_order_is_forgotten_and_gives_its_slot_back(void **state)
 {
     struct pending *p = *state;
@@ -270,6 +290,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_slot_is_held_until_the_decision, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_red_packet_is_remembered_with_a_confirmed_order, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_refused_order_is_forgotten_and_gives_its_slot_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_unknown_outcome_gives_the_slot_back_but_is_remembered, setup,

@@ -149,6 +149,19 @@ static void test_a_bad_broker_address_is_refused_without_its_password(void **sta
     assert_lacks(f->why.text, "hidden");
 }
 
+static void test_webhook_needs_an_address_and_does_not_show_it(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(check(f, "notification.sink=webhook", NULL), E_INVALID);
+    assert_contains(f->why.text, "notification.webhook_url");
+    assert_int_equal(check(f, "notification.sink=webhook", "notification.webhook_url=ftp://h/?key=hidden"),
+                     E_INVALID);
+    assert_contains(f->why.text, "notification.webhook_url");
+    assert_lacks(f->why.text, "hidden");
+    assert_int_equal(check(f, "notification.sink=webhook", "notification.webhook_url=HTTPS://h/sms"), 0);
+    assert_int_equal(check(f, "notification.sink=file", "notification.webhook_url=ftp://h/"), 0); /* unused */
+}
+
 static void test_paths_are_inside_the_store(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +184,7 @@ int main(void)
         with_settings(test_values_that_make_no_sense_are_refused_by_name),
         with_settings(test_values_at_the_edge_of_sense_are_taken),
         with_settings(test_a_bad_broker_address_is_refused_without_its_password),
+        with_settings(test_webhook_needs_an_address_and_does_not_show_it),
         with_settings(test_paths_are_inside_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,8 @@ static void test_queues_are_what_the_contract_says(void **state)
     assert_true(is_bound(t, "seckill.events", "seckill.notification", "order.*"));
     assert_true(is_bound(t, "seckill.events", "seckill.redpacket", "order.confirmed"));
     assert_true(is_bound(t, "seckill.rpc", "seckill.rpc.redpacket", "redpacket"));
+    assert_true(is_bound(t, "seckill.retry", "seckill.redpacket", "redpacket")); /* of dead letters */
+    assert_true(is_bound(t, "seckill.retry", "seckill.notification", "notification"));
     topology_table_free(t);
     topology_table_free(NULL);
 }

@@ -16,7 +16,9 @@ struct fixture {
     struct transaction t;
     int in_memory, reloads, commits;
     bool end_fails;
-    const char *dies_at; /* a line at which the process "dies": see die_at */
+    const char *settle_line; /* what settle writes down; "full" fills the disk first */
+    int settle_code;         /* what it returns after that; 0: whatever the writing says */
+    const char *dies_at;     /* a line at which the process "dies": see die_at */
     jmp_buf death;
 };
 
@@ -341,6 +343,96 @@ static void test_body_without_a_line_is_a_dead_letter(void **state)
     assert_int_equal(counts(f, 1), 2);
 }
 
+/* ---- transactions that no message asked for ---- */
+
+static int settle(void *context, const struct settlement *s)
+{
+    struct fixture *f = context;
+    assert_true(store_in_transaction(f->store));
+    assert_true(s->now_ms > 0);
+    assert_ptr_equal(s->inbox, f->t.inbox);
+    statement_bind_text(f->write, 1, slice_of(f->settle_line));
+    int error = statement_run(f->write);
+    if (!error)
+        error = outbox_add_line(s->outbox, EXCHANGE_RETRY, "later", slice_of(f->settle_line));
+    f->in_memory++;
+    if (strcmp(f->settle_line, "full") == 0) {
+        make_full(f->store);
+        for (int i = 0; i < 100 && !error; i++)
+            error = store_execute(f->store, "INSERT INTO fill VALUES (zeroblob(4000))");
+    }
+    return error ? error : f->settle_code;
+}
+
+static int64_t retries(struct fixture *f)
+{
+    return ask_int(f->store, "SELECT count(*) FROM outbox WHERE exchange = 'seckill.retry'");
+}
+
+static void test_settlement_is_one_transaction_with_its_outbox(void **state)
+{
+    struct fixture *f = *state;
+    f->settle_line = "sent";
+    assert_int_equal(transaction_settle(&f->t, settle), 0);
+    assert_false(store_in_transaction(f->store));
+    assert_int_equal(done(f, "sent"), 1);
+    assert_int_equal(retries(f), 1);
+    assert_int_equal(f->commits, 1);
+    assert_int_equal(f->t.commits, 1);
+    assert_int_equal(f->t.totals.decided + f->t.totals.duplicates + f->t.totals.dead, 0);
+    assert_int_equal(ask_int(f->store, "SELECT count(*) FROM batch_seen"), 0); /* no message came */
+}
+
+static void count_replies(void *context)
+{
+    ++*(int *)context;
+}
+
+/* It may run without a broker: then there is nobody to send replies through. */
+static void test_settlement_sends_no_replies(void **state)
+{
+    struct fixture *f = *state;
+    int sent = 0;
+    f->t.committed = count_replies;
+    f->t.context = &sent;
+    f->settle_line = "sent";
+    assert_int_equal(transaction_settle(&f->t, settle), 0);
+    assert_int_equal(sent, 0);
+}
+
+static void test_settlement_that_meets_a_full_disk_leaves_no_trace(void **state)
+{
+    struct fixture *f = *state;
+    do_sql(f->store, "CREATE TABLE fill (x BLOB)");
+    f->settle_line = "full";
+    assert_true(store_is_fault(transaction_settle(&f->t, settle)));
+    make_room(f->store);
+    assert_false(store_in_transaction(f->store));
+    assert_int_equal(done(f, "full") + retries(f), 0);
+    assert_int_equal(f->commits, 0);
+    assert_int_equal(f->reloads, 1);
+    assert_int_equal(f->in_memory, 0);
+    f->settle_line = "sent"; /* and nothing that was gathered is left for the next one */
+    assert_int_equal(transaction_settle(&f->t, settle), 0);
+    assert_int_equal(ask_int(f->store, "SELECT group_concat(CAST(body AS TEXT)) = 'sent' FROM outbox"), 1);
+}
+
+/* There is no line to blame and to bury, so the process has to end: it must not be tried for ever. */
+static void test_settlement_that_breaks_a_rule_is_a_fault(void **state)
+{
+    struct fixture *f = *state;
+    f->settle_line = "fails";
+    assert_int_equal(transaction_settle(&f->t, settle), E_IO);
+    f->settle_line = "undone";
+    f->settle_code = E_NOT_FOUND;
+    assert_int_equal(transaction_settle(&f->t, settle), E_IO);
+    f->settle_code = 0;
+    f->end_fails = true;
+    assert_int_equal(transaction_settle(&f->t, settle), E_IO);
+    assert_int_equal(done(f, "undone") + retries(f), 0);
+    assert_int_equal(f->reloads, 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -357,6 +449,10 @@ int main(void)
         TEST(test_line_to_retry_sends_its_message_back),
         TEST(test_transaction_whose_end_fails_buries_the_message),
         TEST(test_body_without_a_line_is_a_dead_letter),
+        TEST(test_settlement_is_one_transaction_with_its_outbox),
+        TEST(test_settlement_sends_no_replies),
+        TEST(test_settlement_that_meets_a_full_disk_leaves_no_trace),
+        TEST(test_settlement_that_breaks_a_rule_is_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,4 @@
+# services/redpacket: the split, and the decision on real files in a temporary folder.
+foreach(name test_split_amount test_grant_red_packet test_answer_packet)
+  seckill_unit_test(${name} seckill_redpacket_parts PkgConfig::JANSSON)
+endforeach()
