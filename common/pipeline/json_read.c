@@ -58,6 +58,23 @@ int json_read_int(const json_t *object, const char *member, int64_t min, int64_t
     return 0;
 }
 
+int json_read_known_members(const json_t *object, const char *const *known, struct detail *why)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        const char *const *k = known;
+        while (*k && strcmp(*k, name) != 0)
+            k++;
+        if (!*k) {
+            detail_set(why, "there is no member \"%.64s\"", name);
+            return E_INVALID;
+        }
+    }
+    return 0;
+}
+
 int json_read_optional_int(const json_t *object, const char *member, int64_t min, int64_t max, int64_t *out,
                            struct detail *why)
 {

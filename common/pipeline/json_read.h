@@ -24,6 +24,9 @@ int json_read_version(const json_t *object, int version, struct detail *why) MUS
 int json_read_int(const json_t *object, const char *member, int64_t min, int64_t max, int64_t *out,
                   struct detail *why) MUST_USE;
 
+/* Has the object no other members than these (ends with NULL)? A mistyped one must not be left out unseen. */
+int json_read_known_members(const json_t *object, const char *const *known, struct detail *why) MUST_USE;
+
 /* As json_read_int; an absent member leaves *out as it is. */
 int json_read_optional_int(const json_t *object, const char *member, int64_t min, int64_t max, int64_t *out,
                            struct detail *why) MUST_USE;

@@ -11,7 +11,6 @@
 #include "common/pipeline/worker_main.h"
 #include "services/inventory/answer_query.h"
 #include "services/inventory/broadcast_stock.h"
-#include "services/inventory/order_trail.h"
 #include "services/inventory/reserve_stock.h"
 
 struct inventory {
@@ -20,7 +19,7 @@ struct inventory {
     struct answer_query query; /* first what the methods need */
     struct reserve_stock reserve;
     struct broadcast_stock broadcast;
-    struct order_trail trail;
+    struct trail trail;
     int64_t confirmed_before; /* the open transaction */
 };
 
@@ -49,7 +48,7 @@ static void close_stock(void *context)
     struct inventory *v = context;
     broadcast_stock_free(&v->broadcast);
     buffer_free(&v->reserve.line);
-    order_trail_free(&v->trail);
+    trail_free(&v->trail);
     stock_store_free(v->stock);
 }
 
@@ -69,7 +68,7 @@ static void on_committed(void *context)
 {
     struct inventory *v = context;
     stock_store_committed(v->stock);
-    order_trail_committed(&v->trail);
+    trail_committed(&v->trail);
     v->broadcast.changed |= v->reserve.confirmed != v->confirmed_before;
     v->confirmed_before = v->reserve.confirmed;
 }
@@ -78,7 +77,7 @@ static int on_rolled_back(void *context)
 {
     struct inventory *v = context;
     v->reserve.confirmed = v->confirmed_before;
-    order_trail_rolled_back(&v->trail);
+    trail_rolled_back(&v->trail);
     return stock_store_load(v->stock);
 }
 

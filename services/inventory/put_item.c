@@ -9,24 +9,8 @@
 #include "common/pipeline/json_read.h"
 #include "common/pipeline/shard.h"
 
-static int refuse_unknown_members(const json_t *question, struct detail *why)
-{
-    static const char *const known[] = {
-        "v", "sku", "name", "unit_price", "stock", "limit_per_user", "starts_at", "ends_at", "paused", NULL};
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)question, name, value)
-    {
-        const char *const *k = known;
-        while (*k && strcmp(*k, name) != 0)
-            k++;
-        if (!*k) {
-            detail_set(why, "there is no member \"%.64s\"", name);
-            return E_INVALID;
-        }
-    }
-    return 0;
-}
+static const char *const members[] = {
+    "v", "sku", "name", "unit_price", "stock", "limit_per_user", "starts_at", "ends_at", "paused", NULL};
 
 static int read_bool(const json_t *question, const char *member, bool *out, struct detail *why)
 {
@@ -79,7 +63,7 @@ int put_item(struct stock_store *stock, int shards, const struct json_t *questio
 {
     char sku[NAME_SIZE];
     struct detail why = {.text = ""};
-    int error = refuse_unknown_members(question, &why);
+    int error = json_read_known_members(question, members, &why);
     if (!error)
         error = json_read_name(question, "sku", sku, &why);
     if (error)

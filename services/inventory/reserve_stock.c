@@ -1,5 +1,6 @@
 #include "services/inventory/reserve_stock.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/log.h"
@@ -46,6 +47,18 @@ static struct slice encode(struct reserve_stock *r, const struct decision *decis
     return (struct slice){.data = r->line.data, .len = r->line.len};
 }
 
+static void note_decision(struct reserve_stock *r, const char *event, const struct decision *d)
+{
+    if (!r->trail || !r->trail->is_on)
+        return;
+    if (d->status == ORDER_CONFIRMED)
+        trail_note(r->trail, event, "order=%s status=confirmed receipt_no=%" PRId64, d->order_id,
+                   d->receipt_no);
+    else
+        trail_note(r->trail, event, "order=%s status=%s reason=%s", d->order_id, order_status_name(d->status),
+                   reject_reason_name(d->reason));
+}
+
 /* The first one stands, and its decision is sent again. */
 static enum outcome answer_again(struct reserve_stock *r, struct task *task, const struct order *order)
 {
@@ -59,8 +72,7 @@ static enum outcome answer_again(struct reserve_stock *r, struct task *task, con
         stock_count_mismatch(r->stock);
         log_warn("idempotency_mismatch", "order=%s", order->order_id);
     }
-    if (r->trail)
-        order_trail_note(r->trail, &stored, true);
+    note_decision(r, "order_decided_before", &stored);
     replies_add(task->replies, reply_queue(task, order), encode(r, &stored));
     return OUTCOME_DUPLICATE;
 }
@@ -121,8 +133,7 @@ enum outcome reserve_stock(struct reserve_stock *r, struct task *task)
         stock_take(r->stock, item, order.quantity);
         r->confirmed++;
     }
-    if (r->trail)
-        order_trail_note(r->trail, &d, false);
+    note_decision(r, "order_decided", &d);
     replies_add(task->replies, reply_queue(task, &order), line);
     return OUTCOME_DONE;
 }

@@ -9,8 +9,8 @@
 #ifndef SECKILL_INVENTORY_RESERVE_STOCK_H
 #define SECKILL_INVENTORY_RESERVE_STOCK_H
 
+#include "common/pipeline/trail.h"
 #include "common/pipeline/worker.h"
-#include "services/inventory/order_trail.h"
 #include "services/inventory/stock_store.h"
 
 /* What the item alone says, in this order: unknown_item (item is NULL), paused (now), the window (by when the
@@ -22,10 +22,10 @@ enum reject_reason judge_limit(int32_t limit, int64_t bought, int32_t quantity);
 
 struct reserve_stock {
     struct stock_store *stock;
-    struct order_trail *trail; /* NULL: none */
-    struct buffer line;        /* scratch */
-    int64_t confirmed;         /* in the open transaction, and since the start */
-    uint64_t mismatches;       /* the same id with another user, item or quantity: the first stood */
+    struct trail *trail; /* NULL: none */
+    struct buffer line;  /* scratch */
+    int64_t confirmed;   /* in the open transaction, and since the start */
+    uint64_t mismatches; /* the same id with another user, item or quantity: the first stood */
 };
 
 /* Decodes the line, decides it, writes the decision, its event and its reply. A worker_handler's `line`. */

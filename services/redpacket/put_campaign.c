@@ -7,23 +7,7 @@
 #include "common/base/log.h"
 #include "common/pipeline/json_read.h"
 
-static int refuse_unknown_members(const json_t *question, struct detail *why)
-{
-    static const char *const known[] = {"v", "sku", "budget", "packets", "min_amount", NULL};
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)question, name, value)
-    {
-        const char *const *k = known;
-        while (*k && strcmp(*k, name) != 0)
-            k++;
-        if (!*k) {
-            detail_set(why, "there is no member \"%.64s\"", name);
-            return E_INVALID;
-        }
-    }
-    return 0;
-}
+static const char *const members[] = {"v", "sku", "budget", "packets", "min_amount", NULL};
 
 /* Lays what the question says over what the campaign is. */
 static int read_change(const json_t *question, bool is_new, struct campaign *c, struct detail *why)
@@ -65,7 +49,7 @@ int put_campaign(struct red_packet_store *store, const struct json_t *question, 
     struct campaign c = {.min_amount = 1};
     char sku[NAME_SIZE];
     struct detail why = {.text = ""};
-    int error = refuse_unknown_members(question, &why);
+    int error = json_read_known_members(question, members, &why);
     if (!error)
         error = json_read_name(question, "sku", sku, &why);
     if (error)
