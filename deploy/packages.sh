@@ -9,7 +9,7 @@ SECKILL_PACKAGES=(
   # build
   ca-certificates cmake gcc libc6-dev ninja-build pkg-config
   libconfuse-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev
-  libsystemd-dev
+  libsystemd-dev libzstd-dev
   # run
   curl python3 rabbitmq-server
   # demonstrate and test

@@ -1,11 +1,12 @@
 #!/bin/bash
 # Includes point down only: lint_includes.sh [ROOT] prints each one that does not, as FILE:LINE: …, and exits 1.
 #
-#   services/x → common/pipeline → common/broker, common/store → common/base; services never include each other.
+#   services/x → common/pipeline → common/broker, common/store, common/trace → common/base; services never include each
+#   other.
 #   A library's header is for the one folder that wraps it: amqp*.h common/broker, sqlite3.h common/store,
-#   microhttpd.h services/order/http_*, curl/*.h services/notification/*webhook*. loadtest/replay speaks HTTP and uses
-#   common/base alone; loadtest/floors measures libraries and layers one by one, and like the tests it may include
-#   anything.
+#   microhttpd.h services/order/http_*, curl/*.h services/notification/*webhook*, zstd.h common/trace. loadtest/replay
+#   speaks HTTP and uses common/base and the format of traces alone; loadtest/floors measures libraries and layers one by
+#   one, and like the tests it may include anything.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -13,10 +14,10 @@ cd "${1:-$(dirname "$0")/..}"
 allowed_folders() {
   case $1 in
     common/base/*) ;;
-    common/broker/* | common/store/*) echo common/base ;;
-    common/pipeline/*) echo common/base common/broker common/store ;;
-    services/*) echo common/base common/broker common/store common/pipeline ;;
-    loadtest/replay/*) echo common/base ;;
+    common/broker/* | common/store/* | common/trace/*) echo common/base ;;
+    common/pipeline/*) echo common/base common/broker common/store common/trace ;;
+    services/*) echo common/base common/broker common/store common/trace common/pipeline ;;
+    loadtest/replay/*) echo common/base common/trace ;;
   esac
 }
 
@@ -26,6 +27,7 @@ library_is_allowed() {
   case $header in
     amqp.h | amqp_*.h | rabbitmq-c/*) [[ $file == common/broker/* ]] ;;
     sqlite3.h | sqlite3ext.h) [[ $file == common/store/* ]] ;;
+    zstd.h) [[ $file == common/trace/* ]] ;;
     microhttpd.h) [[ $file == services/order/http_* ]] ;;
     curl/*) [[ $file == services/notification/*webhook* ]] ;;
   esac
