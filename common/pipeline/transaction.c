@@ -115,6 +115,8 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
     counts->decided += mine.decided;
     counts->duplicates += mine.duplicates;
     counts->dead += mine.dead;
+    if (!error && t->between)
+        t->between(t->context, number);
     return error;
 }
 

@@ -159,6 +159,9 @@ static void free_parts(struct worker *w, bool failed)
         store_close(w->store);
     hand_drop(&w->hand);
     free(w->hand.messages);
+    hand_drop(&w->next);
+    free(w->next.messages);
+    questions_free(&w->questions);
     if (w->lock_fd < 0)
         return;
     FAULT_POINT("worker.before_unlock");

@@ -6,6 +6,7 @@
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/answer_dead_settle.h"
+#include "common/pipeline/questions.h"
 #include "common/pipeline/transaction.h"
 
 #define TROUBLES 8 /* addresses that are told apart */
@@ -44,6 +45,11 @@ struct worker {
     struct transaction transaction;
     struct link link;
     struct hand hand;
+    bool handling; /* the hand, in a transaction: what comes now goes to the two that follow */
+    struct hand next;
+    struct questions questions;
+    int64_t lines_unlooked; /* handled since the last look at what the broker sent */
+    int64_t rush_since_ns;  /* 0: the last transaction was not full */
     bool opened; /* the handler */
     bool stopping;
     int fault; /* of the environment: the process is to end */

@@ -38,6 +38,8 @@ void link_close(struct worker *w, bool politely)
     l->consume = l->publish = NULL;
     l->lost = l->blocked = false;
     hand_drop(&w->hand);
+    hand_drop(&w->next);
+    questions_drop(&w->questions);
     outbox_relay_lost(w->relay);
     replies_discard(w->replies);
 }

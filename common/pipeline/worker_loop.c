@@ -14,7 +14,9 @@
 #include "common/pipeline/worker_internal.h"
 
 #define DELIVERIES_A_PUMP 8               /* so that a transaction overshoots its size by little */
+#define LINES_A_LOOK      1000            /* in a transaction, between looks at what the broker sent */
 #define LINGER_NS         (3 * NS_PER_MS) /* wait for more, where there is a backlog */
+#define RUSH_NS           (2 * NS_PER_S)  /* orders come before events for so long at most */
 #define IDLE_NS           (1 * NS_PER_S)  /* nothing done for so long: time for housekeeping */
 #define STATUS_S          2
 #define DRAIN_NS          (2 * NS_PER_S)
@@ -48,9 +50,9 @@ void hand_drop(struct hand *h)
     h->lines = 0;
 }
 
-static bool hand_is_full(const struct worker *w)
+static bool hand_is_full(const struct worker *w, const struct hand *h)
 {
-    return w->hand.lines >= w->spec->max_batch || w->hand.count >= w->spec->prefetch;
+    return h->lines >= w->spec->max_batch || h->count >= w->spec->prefetch;
 }
 
 /*
@@ -71,19 +73,14 @@ static bool hand_is_ready(const struct worker *w, int64_t now_ns)
 {
     const struct hand *h = &w->hand;
     return h->count > 0 &&
-           (h->lines >= h->target || hand_is_full(w) || now_ns - h->since_ns >= LINGER_NS || w->stopping);
+           (h->lines >= h->target || hand_is_full(w, h) || now_ns - h->since_ns >= LINGER_NS || w->stopping);
 }
 
 /* ---- events of the connections ---- */
 
-static void on_delivery(void *context, const struct broker_delivery *d)
+static void answer_question(struct worker *w, const struct broker_delivery *d)
 {
-    struct worker *w = context;
-    if (!slice_is(d->consumer, CONSUMER_RPC)) {
-        hand_add(&w->hand, inbound_copy(d));
-        return;
-    }
-    if (w->fault)
+    if (w->fault || w->link.lost)
         return;
     link_guard_begin(w);
     w->fault = rpc_server_delivery(w->rpc, d, w->link.publish, clock_wall_ms());
@@ -91,6 +88,17 @@ static void on_delivery(void *context, const struct broker_delivery *d)
     if (w->fault)
         log_error("rpc_fault", "what=\"%s\" sqlite=\"%s\"", error_text(w->fault), store_error(w->store));
     w->tick_due_ns = 0; /* what it changed is to be seen soon */
+}
+
+static void on_delivery(void *context, const struct broker_delivery *d)
+{
+    struct worker *w = context;
+    if (!slice_is(d->consumer, CONSUMER_RPC))
+        hand_add(w->handling ? &w->next : &w->hand, inbound_copy(d));
+    else if (w->handling)
+        questions_keep(&w->questions, d);
+    else
+        answer_question(w, d);
 }
 
 static void on_cancelled(void *context, struct slice consumer)
@@ -145,7 +153,7 @@ static int pump(struct worker *w, struct broker_connection *c, int max_deliverie
 static bool gather(struct worker *w)
 {
     int more = 1;
-    while (more == 1 && !hand_is_full(w) && !w->fault)
+    while (more == 1 && !hand_is_full(w, &w->hand) && !w->fault)
         more = pump(w, w->link.consume, DELIVERIES_A_PUMP);
     if (!w->link.lost)
         hand_aim(w);
@@ -190,21 +198,69 @@ static void acknowledge(struct worker *w)
     FAULT_POINT("worker.acknowledged");
 }
 
+/*
+ * While a long transaction is made the broker would fill the socket and then stand still, and the next one
+ * would wait for it. So what has come is taken meanwhile, for the next one. A connection that breaks now
+ * shows after the commit, like one that breaks during it.
+ */
+static void take_meanwhile(void *context, int64_t lines)
+{
+    struct worker *w = context;
+    w->lines_unlooked += lines;
+    if (w->lines_unlooked < LINES_A_LOOK || w->link.lost)
+        return;
+    w->lines_unlooked = 0;
+    int more = 1;
+    while (more == 1 && !hand_is_full(w, &w->next))
+        more = pump(w, w->link.consume, DELIVERIES_A_PUMP);
+    FAULT_POINT("worker.taken_meanwhile");
+}
+
+/* What was taken meanwhile is in hand now, and whoever asked gets an answer. */
+static void turn_to_next(struct worker *w)
+{
+    struct hand done = w->hand;
+    hand_drop(&done);
+    w->hand = w->next;
+    w->next = done;
+    w->hand.fresh = true;
+    for (size_t i = 0; i < w->questions.count; i++)
+        answer_question(w, &w->questions.list[i]->delivery);
+    questions_drop(&w->questions);
+}
+
 static void handle_hand(struct worker *w)
 {
-    struct hand *h = &w->hand;
+    const bool is_full = w->hand.lines >= w->spec->max_batch;
     w->transaction.committed = send_replies;
+    w->transaction.between = take_meanwhile;
     w->transaction.context = w;
     FAULT_POINT("worker.gathered");
-    w->fault = transaction_handle(&w->transaction, h->messages, h->count);
+    w->handling = true;
+    w->fault = transaction_handle(&w->transaction, w->hand.messages, w->hand.count);
+    w->handling = false;
     if (w->fault)
         return;
     acknowledge(w);
-    hand_drop(h);
-    h->fresh = true;
+    turn_to_next(w);
+    if (!is_full)
+        w->rush_since_ns = 0;
+    else if (w->rush_since_ns == 0)
+        w->rush_since_ns = clock_mono_ns();
     w->tick_due_ns = 0;
     w->worked_ns = clock_mono_ns();
-    worker_note_fault(w, "checkpoint", store_checkpoint_if_large(w->store));
+    if (!w->fault)
+        worker_note_fault(w, "checkpoint", store_checkpoint_if_large(w->store));
+}
+
+/*
+ * Is there more than one transaction's worth of orders waiting? Then events stay in the outbox for a moment:
+ * whoever ordered waits for the decision, and each event that the broker takes costs it time and fsyncs that
+ * the orders could have. For a moment only: where it goes on like this, the outbox must not grow for ever.
+ */
+static bool is_rush(const struct worker *w, int64_t now_ns)
+{
+    return w->rush_since_ns > 0 && w->hand.count > 0 && now_ns - w->rush_since_ns < RUSH_NS;
 }
 
 static void relay(struct worker *w, int64_t now_ns, bool at_once)
@@ -213,7 +269,8 @@ static void relay(struct worker *w, int64_t now_ns, bool at_once)
     if (w->fault || w->link.lost)
         return;
     link_guard_begin(w);
-    worker_note_fault(w, "outbox", outbox_relay_run(w->relay, w->link.publish, now_ns));
+    if (at_once || !is_rush(w, now_ns))
+        worker_note_fault(w, "outbox", outbox_relay_run(w->relay, w->link.publish, now_ns));
     if (!w->fault && w->spec->handler.tick && now_ns >= w->tick_due_ns &&
         !broker_connection_blocked(w->link.publish))
         w->tick_due_ns = w->spec->handler.tick(w->spec->context, w->link.publish, now_ns);
@@ -368,8 +425,9 @@ static void drain_queue(struct worker *w)
     }
     FAULT_POINT("worker.cancelled");
     gather(w); /* its questions may meet a fault */
-    if (!w->fault && !w->link.lost && w->hand.count > 0)
+    while (!w->fault && !w->link.lost && w->hand.count > 0)
         handle_hand(w);
+    w->rush_since_ns = 0;
 }
 
 /* What was begun beside the queue ends, with the broker or without; what it puts into the outbox goes out

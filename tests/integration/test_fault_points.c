@@ -1,5 +1,6 @@
 /* The fault points themselves on a real stack: who is armed and who is not, that there is one for each crash
  * that the design speaks of; and two defects that needed them to be met on purpose. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "tests/support/faults.h"
 #include "tests/support/http_client.h"
 #include "tests/support/load.h"
+#include "tests/support/orders.h"
 #include "tests/support/process.h"
 
 enum { WAIT_SECONDS = 60, STOCK = 1000, USAGE = 64 };
@@ -356,6 +358,65 @@ static void test_inventory_rests_under_a_memory_alarm(void **state)
     json_decref(assert_becomes(s, order_id, "confirmed"));
 }
 
+/* ---- what comes inside of a transaction ---- */
+
+struct question {
+    struct stack *stack;
+    json_t *answers;
+};
+
+static void *ask(void *argument)
+{
+    struct question *q = argument;
+    json_t *questions = json_pack("[{s:i, s:s}]", "v", 1, "sku", "phone");
+
+    q->answers = amqp_ask(q->stack, "inventory.0", "item.show", questions);
+    json_decref(questions);
+    return NULL;
+}
+
+/* Inventory stands still in the middle of a long transaction. Meanwhile a question and more orders come to
+ * it. */
+static void test_what_comes_inside_of_a_transaction_is_dealt_with_after_it(void **state)
+{
+    enum { MANY = 3000, MORE = 500 };
+    struct stack *s = *state;
+    const struct load_spec spec = {.port = s->http_port,
+                                   .connections = 64,
+                                   .max_orders = MANY,
+                                   .seconds = WAIT_SECONDS,
+                                   .sku = "plenty"};
+    struct load_spec more = spec;
+    struct question question = {.stack = s};
+    struct orders_tally tally;
+    struct armed a;
+    pthread_t asker;
+
+    more.max_orders = MORE;
+    more.prefix = "more";
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "plenty", .stock = 2 * MANY}), 0);
+    assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
+    struct load *first = load_run(&spec);
+    load_join(first);
+    assert_int_equal(load_accepted(first), MANY);
+    assert_int_equal(
+        faults_start(&a, s, "inventory", "transaction.line:stop@1500,worker.taken_meanwhile:delay=1@*", NULL),
+        0);
+    wait_stopped(&a);
+    assert_int_equal(pthread_create(&asker, NULL, ask, &question), 0);
+    struct load *second = load_run(&more);
+    load_join(second);
+    go_on(state);
+    pthread_join(asker, NULL);
+    assert_int_equal(json_array_size(question.answers), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(question.answers, 0), "ok")));
+    assert_true(faults_wait(&a, "worker.taken_meanwhile", 2, WAIT_SECONDS));
+    json_decref(question.answers);
+    assert_load_is_accounted_for(s, second, "plenty", 2 * MANY - MANY, &tally);
+    load_free(first);
+    load_free(second);
+}
+
 int main(void)
 {
     static const char *const sets[] = {"admission.user_rate=0", "publisher.confirm_timeout_ms=1500", NULL};
@@ -365,6 +426,8 @@ int main(void)
         cmocka_unit_test_setup(test_a_fault_fires_and_the_service_comes_back, with_an_item),
         cmocka_unit_test_setup(test_each_crash_of_the_design_has_its_point, with_an_item),
         cmocka_unit_test_setup_teardown(test_what_was_delivered_before_the_cancel_is_decided_in_the_drain,
+                                        with_an_item, go_on),
+        cmocka_unit_test_setup_teardown(test_what_comes_inside_of_a_transaction_is_dealt_with_after_it,
                                         with_an_item, go_on),
         cmocka_unit_test_setup_teardown(test_the_front_end_rests_under_a_memory_alarm, with_an_item,
                                         end_alarm),
