@@ -98,6 +98,12 @@ const struct config_option settings_table[] = {
      .unit = "orders", .reloadable = true,
      .help = "Orders accepted by a front end and not yet decided, of each shard; 0: no threshold."},
 
+    {.key = "trace.file", FIELD(trace.file), TEXT, .fallback = "",
+     .help = "File to record every order sent to a front end in, for seckill-replay; `.zst` at its end compresses. "
+             "Where it is there already, a number is put into the name. Empty: nothing is recorded."},
+    {.key = "trace.hash_users", FIELD(trace.hash_users), .type = CONFIG_BOOL, .fallback = "off",
+     .help = "Users are recorded as hashes under a key that nobody keeps."},
+
     {.key = "inventory.shard", FIELD(inventory.shard), INT(0, MAX_SHARDS - 1), .fallback = "0",
      .help = "The shard that this inventory process serves; less than `topology.shards`."},
     {.key = "inventory.max_batch", FIELD(inventory.max_batch), INT(1, 100000), .fallback = "8000",

@@ -52,6 +52,10 @@ struct settings {
         int64_t max_pending;
     } admission;
     struct {
+        const char *file; /* "" = nothing is recorded */
+        bool hash_users;
+    } trace;
+    struct {
         int64_t shard;
         int64_t max_batch;    /* orders in a transaction at most */
         int64_t prefetch;     /* messages */

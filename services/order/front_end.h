@@ -17,6 +17,7 @@
 #include "services/order/pending.h"
 #include "services/order/publisher.h"
 #include "services/order/status_desk.h"
+#include "services/order/trace_recorder.h"
 #include "services/order/user_rate.h"
 
 struct front_end {
@@ -26,6 +27,7 @@ struct front_end {
     struct status_desk *desk;
     struct packet_desk *packets;
     struct metrics *metrics;
+    struct trace_recorder *trace; /* NULL: nothing is recorded */
     const struct order_id_key *id_key;
     int shards;
     struct {

@@ -79,6 +79,18 @@ static void post_order(struct http_request *r)
         r->state = REQUEST_WAITING;
 }
 
+static void record_order(const struct http_request *r)
+{
+    const char *refused = http_reply_problem_word(&r->reply);
+    const bool is_read = r->state != REQUEST_REFUSED && r->body_len <= ORDER_BODY_MAX;
+    trace_recorder_note(r->context->front_end->trace,
+                        &(struct arrival){.at_ns = r->began_ns,
+                                          .type = r->attempt.body_type,
+                                          .body = {.data = r->body, .len = is_read ? r->body_len : 0},
+                                          .key = r->attempt.idempotency_key,
+                                          .verdict = refused ? refused : "accepted"});
+}
+
 /* Counts the answer as what it says, and then sends a browser to the page that shows it. */
 static void finish_order(struct http_request *r)
 {
@@ -88,6 +100,8 @@ static void finish_order(struct http_request *r)
                                                       : HISTOGRAM_ANSWER_REFUSED;
     histogram_add(fe->metrics, outcome, (uint64_t)(clock_mono_ns() - r->began_ns) / 1000);
     order_log_answered(fe, &r->attempt, &r->reply);
+    if (fe->trace)
+        record_order(r);
     if (r->prefers_html)
         http_pages_redirect(fe, &r->reply);
 }

@@ -160,6 +160,15 @@ static void start_front_end(struct service *s)
         .log_orders = &fe->log_orders,
         .producer = s->producer,
     };
+    if (*s->settings.trace.file) {
+        const struct trace_recorder_options trace = {.path = s->settings.trace.file,
+                                                     .by = "seckill-order " SECKILL_VERSION,
+                                                     .hash_users = s->settings.trace.hash_users};
+        if (trace_recorder_start(&fe->trace, &trace, &why) != 0)
+            log_fatal(EXIT_DISK, "trace_not_started", "setting=trace.file reason=\"%s\"", why.text);
+        log_info("trace_started", "file=\"%s\" users=%s", trace_recorder_path(fe->trace),
+                 trace.hash_users ? "hashed" : "plain");
+    }
     if (publisher_start(&fe->publisher, &options, &why) != 0)
         log_fatal(EXIT_DISK, "publisher_not_started", "reason=\"%s\"", why.text);
 }
@@ -279,6 +288,7 @@ static void stop(struct service *s)
     FAULT_POINT("front_end.http_stopped");
     log_info("stopped", "undecided=%lld", (long long)pending_counts(fe->pending).undecided);
 
+    trace_recorder_stop(fe->trace);
     http_server_free(s->http);
     publisher_free(fe->publisher);
     status_desk_free(fe->desk);

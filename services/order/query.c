@@ -190,6 +190,12 @@ void query_metrics(struct front_end *fe, struct http_reply *reply)
     metrics_gauge(b, "seckill_order_clock_ahead_seconds",
                   "This host's clock ahead of inventory's, with the way of the snapshot", "",
                   (double)atomic_load_explicit(&fe->metrics->clock_ahead_ms, memory_order_relaxed) / 1000);
+    if (fe->trace) {
+        struct trace_recorder_counts trace = trace_recorder_counts(fe->trace);
+        metrics_counter(b, "seckill_order_trace_records_total",
+                        "Orders that were to be recorded (trace.file)", "outcome=\"written\"", trace.written);
+        metrics_counter(b, "seckill_order_trace_records_total", NULL, "outcome=\"dropped\"", trace.dropped);
+    }
     metrics_gauge(b, "seckill_order_http_connections", "Open HTTP connections", "",
                   (double)atomic_load_explicit(&fe->connections, memory_order_relaxed));
 }

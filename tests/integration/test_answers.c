@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/trace/trace_reader.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
+#include "tests/support/front_ends.h"
 #include "tests/support/http_client.h"
 #include "tests/support/json.h"
 
@@ -329,6 +331,59 @@ static void test_metrics_count_the_answers(void **state)
     http_response_free(&response);
 }
 
+/* ---- recording ---- */
+
+static void assert_recorded(struct trace_reader *r, const char *user, const char *key, const char *verdict)
+{
+    struct trace_record record;
+    struct detail why = {.text = ""};
+
+    if (trace_reader_next(r, &record, &why) != 1)
+        fail_msg("no record of %s: %s", verdict, why.text);
+    assert_true(slice_is(record.verdict, verdict));
+    assert_true(slice_is(record.user, user));
+    assert_true(slice_is(record.key, key));
+    assert_true(slice_is(record.sku, *user ? "recorded" : ""));
+}
+
+/* One client, one after another: the trace has each, in this order, whether it was taken or turned away. */
+static void test_what_a_front_end_was_sent_is_recorded(void **state)
+{
+    struct stack *s = *state;
+    char setting[STACK_PATH], id[27];
+    const char *file = setting + strlen("trace.file=");
+    const char *const sets[] = {
+        "--set", setting, "--set", "admission.user_rate=1", "--set", "admission.user_burst=1", NULL};
+    struct trace_reader *r = NULL;
+    struct detail why = {.text = ""};
+    struct http_response response;
+    struct trace_record record;
+
+    snprintf(setting, sizeof setting, "trace.file=%s/sale.ndjson.zst", s->base);
+    put(s, (struct item_terms){.sku = "recorded", .stock = 1});
+    int port = front_end_start(s, "order@2", sets);
+    assert_int_equal(front_end_order(port, "u1", "recorded", "k-1", id), 202);
+    assert_int_equal(front_end_order(port, "u1", "recorded", "k-1", id), 202);
+    front_end_assert_left(port, "recorded", 0);
+    assert_int_equal(front_end_order(port, "u2", "recorded", NULL, id), 409);
+    assert_int_equal(
+        http_request(port, "POST", "/v1/orders", "Content-Type: application/json\r\n", "{", &response), 0);
+    assert_int_equal(response.status, 400);
+    http_response_free(&response);
+    assert_int_equal(stack_do(s, "stop", "order@2", NULL), 0);
+
+    if (trace_reader_open(&r, file, &why) != 0)
+        fail_msg("%s", why.text);
+    assert_false(trace_reader_header(r)->users_hashed);
+    assert_recorded(r, "u1", "k-1", "accepted");
+    assert_recorded(r, "u1", "k-1", "accepted");
+    assert_recorded(r, "u2", "", "sold_out");
+    assert_recorded(r, "", "", "malformed");
+    assert_int_equal(trace_reader_next(r, &record, &why), 0);
+    assert_false(trace_reader_is_truncated(r));
+    trace_reader_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_head_answers_as_get_without_a_body),
         cmocka_unit_test(test_catalogue_is_shown),
         cmocka_unit_test(test_metrics_count_the_answers),
+        cmocka_unit_test(test_what_a_front_end_was_sent_is_recorded),
         STACK_END,
     };
 
