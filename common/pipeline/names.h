@@ -80,7 +80,12 @@
 #define EVENT_REDPACKET_GRANTED "redpacket.granted"
 
 /* Questions to inventory. */
-#define RPC_ITEM_PUT  "item.put"  /* {sku, name?, unit_price?, stock?, …} → the item */
+#define RPC_ITEM_PUT                                                                                         \
+    "item.put" /* {sku, name?, unit_price?, stock?, …, "if_match"?, "if_absent"?} → the item, with       \
+                  "created":true where it is new */
+#define RPC_ITEM_RESTOCK                                                                                     \
+    "item.restock" /* {sku, quantity, key} → {sku, quantity, stock_total, version, restocked_at}, the same \
+                      again for the same key */
 #define RPC_ITEM_SHOW "item.show" /* {sku} → the item */
 #define RPC_ITEM_LIST "item.list" /* {} → {"items": […]} */
 #define RPC_ORDER_STATUS                                                                                     \

@@ -11,6 +11,8 @@
 
 #include "common/pipeline/order_id.h"
 #include "services/order/address_limit.h"
+#include "services/order/admin_desk.h"
+#include "services/order/admin_token.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
 #include "services/order/packet_desk.h"
@@ -25,6 +27,8 @@ struct front_end {
     struct publisher *publisher;
     struct status_desk *desk;
     struct packet_desk *packets;
+    struct admin_desk *admin;
+    struct admin_token *admin_token;
     struct metrics *metrics;
     const struct order_id_key *id_key;
     int shards;

@@ -149,6 +149,10 @@ static void start_front_end(struct service *s)
         log_fatal(EXIT_FAILED, "no_status_desk", "reason=\"%s\"", strerror(errno));
     if (packet_desk_new(&fe->packets) != 0)
         log_fatal(EXIT_FAILED, "no_packet_desk", "reason=\"%s\"", strerror(errno));
+    if (admin_desk_new(&fe->admin) != 0)
+        log_fatal(EXIT_FAILED, "no_admin_desk", "reason=\"%s\"", strerror(errno));
+    if (admin_token_new(&fe->admin_token, s->settings.auth.admin_token_file, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_admin_token", "setting=auth.admin_token_file reason=\"%s\"", why.text);
     const struct publisher_options options = {
         .settings = &s->settings,
         .addresses = &s->addresses,
@@ -156,6 +160,7 @@ static void start_front_end(struct service *s)
         .catalogue = fe->catalogue,
         .desk = fe->desk,
         .packets = fe->packets,
+        .admin = fe->admin,
         .metrics = fe->metrics,
         .log_orders = &fe->log_orders,
         .producer = s->producer,
@@ -207,6 +212,8 @@ static void reload(struct service *s)
     } else {
         log_set_level((enum log_level)fresh.log.level);
         take_thresholds(&s->front_end, &fresh);
+        if (admin_token_reload(s->front_end.admin_token, &why) != 0)
+            log_error("admin_token_not_reloaded", "reason=\"%s\"", why.text);
         log_info("reloaded", "max_rate=%lld user_rate=%lld user_burst=%lld max_pending=%lld",
                  (long long)fresh.admission.max_rate, (long long)fresh.admission.user_rate,
                  (long long)fresh.admission.user_burst, (long long)fresh.admission.max_pending);
@@ -271,6 +278,7 @@ static void stop(struct service *s)
     FAULT_POINT("front_end.draining");
     status_desk_close(fe->desk);
     packet_desk_close(fe->packets);
+    admin_desk_close(fe->admin);
     http_server_quiesce(s->http);
     FAULT_POINT("front_end.quiesced");
     publisher_stop(fe->publisher);
@@ -283,6 +291,8 @@ static void stop(struct service *s)
     publisher_free(fe->publisher);
     status_desk_free(fe->desk);
     packet_desk_free(fe->packets);
+    admin_desk_free(fe->admin);
+    admin_token_free(fe->admin_token);
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);
     address_limit_free(fe->addresses);

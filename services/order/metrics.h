@@ -46,6 +46,11 @@ enum metric {
     METRIC_PACKET_QUESTIONS, /* messages to the red packets' worker about orders */
     METRIC_PACKET_IDS,       /* orders in them */
     METRIC_RPC_LATE,         /* answers that nobody waited for any more */
+    /* Changes by operators, by what came of them */
+    METRIC_ADMIN_DONE,
+    METRIC_ADMIN_REFUSED, /* 4xx */
+    METRIC_ADMIN_DENIED,  /* 401, 403 */
+    METRIC_ADMIN_FAILED,  /* 503, 504 */
     /* HTTP */
     METRIC_HTTP_REQUESTS,
     METRIC_HTTP_SHED,         /* refused because of too many connections */

@@ -48,6 +48,7 @@ static void on_blocked(void *context, bool blocked, struct slice reason)
         publisher_refuse_waiting(p, REFUSED_BLOCKED);
         status_desk_cannot_ask(p->options.desk);
         packet_desk_cannot_ask(p->options.packets);
+        admin_desk_cannot_ask(p->options.admin);
     } else {
         publisher_take_orders(p);
     }

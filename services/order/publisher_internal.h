@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/ledger.h"
+#include "services/order/ask_admin.h"
 #include "services/order/ask_packets.h"
 #include "services/order/ask_status.h"
 #include "services/order/broker_session.h"
