@@ -11,7 +11,7 @@
 #define EXCHANGE_EVENTS "seckill.events" /* topic, key = event name */
 #define EXCHANGE_RETRY  "seckill.retry"
 #define EXCHANGE_DEAD   "seckill.dead"
-#define EXCHANGE_STOCK  "seckill.stock" /* fanout: catalogue snapshots */
+#define EXCHANGE_STOCK  "seckill.stock" /* fanout: catalogue snapshots, signs of life */
 #define EXCHANGE_RPC    "seckill.rpc"   /* direct: questions */
 #define EXCHANGE_REPLY  "seckill.reply" /* direct: decisions and answers, key = the asker's own queue */
 
@@ -70,6 +70,10 @@
 /* The code of an answer where the environment failed, a disk mostly: nobody knows what was done. Every other
  * code says that nothing was. */
 #define RPC_CODE_FAILED "failed"
+
+/* What came from EXCHANGE_STOCK; without this header it is a snapshot. */
+#define HEADER_KIND    "seckill-kind"
+#define KIND_HEARTBEAT "heartbeat"
 
 /* Version of every line, and of the snapshots. */
 #define MESSAGE_VERSION 1

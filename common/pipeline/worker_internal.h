@@ -6,6 +6,7 @@
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/answer_dead_settle.h"
+#include "common/pipeline/heartbeat.h"
 #include "common/pipeline/transaction.h"
 
 #define TROUBLES 8 /* addresses that are told apart */
@@ -49,6 +50,8 @@ struct worker {
     int fault; /* of the environment: the process is to end */
     int64_t tick_due_ns, status_due_ns, worked_ns;
     int64_t status_lines; /* as the last STATUS said */
+    struct heartbeat heartbeat;
+    struct heartbeat_clock beat;
 };
 
 /* worker_link.c. Both return at once or within the broker's time-outs. */
@@ -62,6 +65,9 @@ void link_guard_end(void);
 
 #define CONSUMER_WORK "work"
 #define CONSUMER_RPC  "rpc"
+
+/* worker_beat.c: sends a sign of life if it is time; connected, not blocked, under the guard. */
+void worker_beat(struct worker *w, int64_t now_ns);
 
 /* worker_loop.c */
 void worker_work(struct worker *w);  /* until SIGTERM or a fault */

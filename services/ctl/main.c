@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"topology", "check", NULL, "look whether the broker has all of it", cmd_topology_check_options,
      cmd_topology_check},
     {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
+    {"stats", NULL, NULL, "which services are alive, and what they do", cmd_stats_options, cmd_stats},
     {"settings", NULL, NULL, "print the table of settings as Markdown", cmd_settings_options, cmd_settings},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -10,6 +10,7 @@
 #include "services/order/order_log.h"
 #include "services/order/query.h"
 #include "services/order/query_order.h"
+#include "services/order/query_stats.h"
 
 static void ask_for_order(struct http_request *r, const char *id, const char *wait)
 {
@@ -38,6 +39,11 @@ static void get_items(struct http_request *r)
 static void get_item(struct http_request *r)
 {
     query_item(r->context->front_end, r->tail, &r->reply);
+}
+
+static void get_stats(struct http_request *r)
+{
+    query_stats(r->context->front_end, &r->reply);
 }
 
 static void get_health(struct http_request *r)
@@ -233,6 +239,7 @@ static const struct route routes[] = {
      .body_max = ADMIN_BODY_MAX},
     {.method = "POST", .path = "/v1/items/", .suffix = "/restock", .begin = begin_change, .answer = post_restock,
      .finish = finish_change, .body_max = ADMIN_BODY_MAX},
+    {.method = "GET", .path = "/v1/stats", .answer = get_stats},
     {.method = "GET", .path = "/healthz", .answer = get_health},
     {.method = "GET", .path = "/readyz", .answer = get_readiness},
     {.method = "GET", .path = "/metrics", .answer = get_metrics},

@@ -142,6 +142,9 @@ static void start_front_end(struct service *s)
     fe->pages.busy = s->settings.http.busy_page;
     fe->pages.sold_out = s->settings.http.sold_out_page;
     fe->metrics = &s->metrics;
+    fe->stats = stats_new(fe->metrics, clock_mono_ns());
+    fe->alive = alive_new();
+    fe->instance = s->producer;
     fe->id_key = s->id_key;
     fe->pending = pending_new(s->settings.order.keep_decided);
     fe->catalogue = catalogue_new(fe->shards);
@@ -162,6 +165,7 @@ static void start_front_end(struct service *s)
         .packets = fe->packets,
         .admin = fe->admin,
         .metrics = fe->metrics,
+        .alive = fe->alive,
         .log_orders = &fe->log_orders,
         .producer = s->producer,
     };
@@ -240,6 +244,12 @@ static bool is_alive(const struct service *s, int64_t now_ns)
            now_ns - publisher_turn_ns(s->front_end.publisher) < BROKER_ALIVE_NS;
 }
 
+static void take_stats(struct front_end *fe, int64_t now_ns)
+{
+    struct pending_counts counts = pending_counts(fe->pending);
+    stats_take(fe->stats, counts.decided_confirmed + counts.decided_rejected, now_ns);
+}
+
 /* Until SIGTERM. */
 static void run(struct service *s)
 {
@@ -258,6 +268,7 @@ static void run(struct service *s)
         }
         int64_t now_ns = clock_mono_ns();
         publisher_watchdog(s->front_end.publisher, now_ns);
+        take_stats(&s->front_end, now_ns);
         if (is_alive(s, now_ns))
             notify_watchdog(now_ns);
         if (now_ns - status_ns > STATUS_EVERY_NS) {
@@ -292,6 +303,8 @@ static void stop(struct service *s)
     status_desk_free(fe->desk);
     packet_desk_free(fe->packets);
     admin_desk_free(fe->admin);
+    alive_free(fe->alive);
+    stats_free(fe->stats);
     admin_token_free(fe->admin_token);
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);

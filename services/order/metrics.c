@@ -126,6 +126,24 @@ void histogram_add(struct metrics *m, enum histogram which, uint64_t value)
     atomic_fetch_add_explicit(&m->histograms[which].sum, value, memory_order_relaxed);
 }
 
+double histogram_quantile(enum histogram which, const uint64_t count[HISTOGRAM_BOUNDS + 1], double part)
+{
+    const uint64_t *bounds = histograms[which].bounds;
+    double total = 0, below = 0, lower = 0;
+    for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        total += (double)count[i];
+    if (total == 0)
+        return -1;
+    for (int i = 0; i < HISTOGRAM_BOUNDS && bounds[i] != 0; i++) {
+        double here = (double)count[i];
+        if (here > 0 && below + here >= part * total)
+            return lower + ((double)bounds[i] - lower) * (part * total - below) / here;
+        below += here;
+        lower = (double)bounds[i];
+    }
+    return lower;
+}
+
 /* The count is what the buckets add up to at this moment, so that the last bucket and it agree. */
 static void print_histogram(const struct metrics *m, int which, struct buffer *out)
 {

@@ -88,6 +88,11 @@ static inline void metric_add(struct metrics *m, enum metric which, uint64_t n)
 /* Two relaxed additions and a short search. Any thread. */
 void histogram_add(struct metrics *m, enum histogram which, uint64_t value);
 
+/* The value below which this part (0 to 1) of the counted ones lie, in the histogram's own unit
+ * (microseconds, orders), between the bounds of its bucket; beyond the last bound, that bound. -1: none were
+ * counted. */
+double histogram_quantile(enum histogram which, const uint64_t count[HISTOGRAM_BOUNDS + 1], double part);
+
 /* Appends the counters and histograms in Prometheus text format 0.0.4. */
 void metrics_print(const struct metrics *m, struct buffer *out);
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -119,7 +120,7 @@ static void ask(struct publisher *p, int64_t now_ns)
     if (!p->connected || !broker_state_is_reachable(publisher_state(p)))
         return;
     if (ask_status(&p->asker, now_ns) || ask_packets(&p->packets, now_ns) ||
-        ask_admin(p->options.admin, p->asker.rpc))
+        ask_admin(p->options.admin, p->asker.rpc) || publisher_beat(p, now_ns))
         publisher_lose_session(p, "publishing a question failed");
 }
 
@@ -191,6 +192,8 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
         .metrics = options->metrics,
         .next_ns = INT64_MAX,
     };
+    heartbeat_begin(&p->heartbeat, "order");
+    snprintf(p->heartbeat.instance, sizeof p->heartbeat.instance, "%s", options->producer);
     p->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     char dir[STORE_PATH_SIZE];
     settings_ledger_dir(options->settings, dir);

@@ -112,7 +112,9 @@ static void take_snapshot(struct publisher *p, struct slice body)
 static void on_delivery(void *context, const struct broker_delivery *d)
 {
     struct publisher *p = context;
-    if (slice_is(d->consumer, CONSUMER_STOCK))
+    if (slice_is(d->consumer, CONSUMER_STOCK) && heartbeat_is(&d->properties))
+        publisher_take_heartbeat(p, d->body);
+    else if (slice_is(d->consumer, CONSUMER_STOCK))
         take_snapshot(p, d->body);
     else if (!rpc_client_delivery(p->asker.rpc, d))
         take_decisions(p, d->body);
