@@ -16,6 +16,7 @@ TAILQ_HEAD(question_list, admin_question);
 struct admin_desk {
     pthread_mutex_t lock; /* over everything but the atomics */
     int fd;
+    _Atomic bool rung;
     _Atomic int64_t next_ns;
     bool closed;
     int held;
@@ -89,7 +90,8 @@ bool admin_desk_add(struct admin_desk *d, struct admin_question *q, int64_t now_
         d->held++;
         if (q->until_ns < atomic_load(&d->next_ns))
             atomic_store(&d->next_ns, q->until_ns);
-        eventfd_write(d->fd, 1);
+        if (!atomic_exchange(&d->rung, true))
+            eventfd_write(d->fd, 1);
     }
     pthread_mutex_unlock(&d->lock);
     return is_held;
@@ -146,10 +148,14 @@ int admin_desk_fd(const struct admin_desk *d)
     return d->fd;
 }
 
-void admin_desk_heed(struct admin_desk *d)
+bool admin_desk_heed(struct admin_desk *d)
 {
     eventfd_t ignored;
-    eventfd_read(d->fd, &ignored);
+    if (!atomic_load(&d->rung))
+        return false;
+    eventfd_read(d->fd, &ignored); /* first: who comes from here on rings again, or is taken now */
+    atomic_store(&d->rung, false);
+    return true;
 }
 
 struct admin_flight *admin_desk_take(struct admin_desk *d)

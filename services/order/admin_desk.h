@@ -80,7 +80,7 @@ struct admin_flight { /* one question that is being asked; its asker may be gone
 };
 
 int admin_desk_fd(const struct admin_desk *d); /* readable: there are questions to send */
-void admin_desk_heed(struct admin_desk *d);    /* clears it; then take until there are none */
+bool admin_desk_heed(struct admin_desk *d);    /* clears it; true: take until there are none */
 
 /* The next one, which counts as sent from here on; NULL: none. It ends with admin_desk_end, and only so. */
 struct admin_flight *admin_desk_take(struct admin_desk *d);

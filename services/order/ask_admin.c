@@ -47,7 +47,8 @@ int ask_admin(struct admin_desk *desk, struct rpc_client *rpc)
 {
     struct admin_flight *f;
     int error = 0;
-    admin_desk_heed(desk);
+    if (!admin_desk_heed(desk))
+        return 0;
     while (error != E_CLOSED && (f = admin_desk_take(desk)) != NULL) {
         char key[64];
         snprintf(key, sizeof key, "%s%d", KEY_RPC_INVENTORY_PREFIX, f->shard);
