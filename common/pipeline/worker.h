@@ -106,8 +106,8 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
     int heartbeat_s, timeout_ms;
     const char *queue;                   /* its lines are handled */
     const char *rpc_queue;               /* questions come from it; NULL: none */
-    const char *const *exchanges;        /* that it publishes to, EXCHANGE_STOCK among them: looked for after
-                                            connecting; ends        with NULL */
+    const char *const *exchanges;        /* that it publishes to: looked for after connecting; ends with NULL.
+                                            EXCHANGE_STOCK is one of them: the signs of life go there */
     const char *const *outbox_exchanges; /* lanes of the relay; ends with NULL */
 
     int prefetch;     /* messages in hand or on their way */

@@ -15,8 +15,9 @@
 #include "services/ctl/commands.h"
 #include "services/ctl/table.h"
 
-#define LISTEN_MS (2 * HEARTBEAT_EVERY_NS / NS_PER_MS + 200) /* each is heard of, even if one sign is lost   \
-                                                              */
+#define LISTEN_MS                                                                                            \
+    (2 * HEARTBEAT_EVERY_NS / NS_PER_MS + 200) /* each is heard of, even if one sign is lost                 \
+                                                */
 
 const struct ctl_option cmd_stats_options[] = {
     CTL_OPTION_JSON,

@@ -47,8 +47,8 @@ static void assert_no_telling(struct http_response *response, const char *word)
     http_response_free(response);
 }
 
-/* Killed before its commit, and after it: both times the restock is told of as unknown, and the same again adds
- * it once. */
+/* Killed before its commit, and after it: both times the restock is told of as unknown, and the same again
+ * adds it once. */
 static void test_a_restock_sent_again_counts_once_whenever_inventory_was_killed(void **state)
 {
     static const struct {

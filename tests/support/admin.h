@@ -7,8 +7,8 @@
 #include "tests/support/http_wire.h"
 #include "tests/support/stack.h"
 
-/* Sends it with the token and these further headers ("Name: value\r\n"…, or NULL); fails the test if there is
- * no answer. The response is to be freed. */
+/* Sends it with the token and these further headers ("Name: value\r\n"…, or NULL); fails the test if there
+ * is no answer. The response is to be freed. */
 void admin_send(struct stack *s, int port, const char *method, const char *path, const char *headers,
                 const char *body, struct http_response *response);
 
