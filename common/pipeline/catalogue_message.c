@@ -42,6 +42,7 @@ void item_encode(struct buffer *out, const struct item *item)
     add_moment(out, ",\"ends_at\":", item->ends_ms);
     buffer_add_text(out, item->paused ? ",\"paused\":true" : ",\"paused\":false");
     add_number(out, ",\"shard\":", item->shard);
+    add_number(out, ",\"version\":", item->version);
     buffer_add_text(out, "}");
 }
 
@@ -58,7 +59,8 @@ int item_decode_json(const json_t *object, struct item *out, struct detail *why)
         (rc = json_read_int(object, "limit_per_user", 0, INT32_MAX, &limit, why)) ||
         (rc = json_read_moment(object, "starts_at", &out->starts_ms, why)) ||
         (rc = json_read_moment(object, "ends_at", &out->ends_ms, why)) ||
-        (rc = json_read_int(object, "shard", 0, MAX_SHARDS - 1, &shard, why)))
+        (rc = json_read_int(object, "shard", 0, MAX_SHARDS - 1, &shard, why)) ||
+        (rc = json_read_optional_int(object, "version", 0, INT64_MAX, &out->version, why)))
         return rc;
     const json_t *paused = json_object_get(object, "paused");
     if (!json_is_boolean(paused)) {

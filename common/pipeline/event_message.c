@@ -138,3 +138,8 @@ const char *event_sku(const struct event *e)
 {
     return e->kind == EVENT_KIND_GRANTED ? e->grant.sku : e->decision.sku;
 }
+
+int64_t event_at_ms(const struct event *e)
+{
+    return e->kind == EVENT_KIND_GRANTED ? e->grant.at_ms : e->decision.at_ms;
+}

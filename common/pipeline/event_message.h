@@ -43,5 +43,6 @@ int event_decode(struct slice line, struct event *out, struct detail *why) MUST_
 const char *event_order_id(const struct event *e);
 const char *event_user_id(const struct event *e);
 const char *event_sku(const struct event *e);
+int64_t event_at_ms(const struct event *e);
 
 #endif

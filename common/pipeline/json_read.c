@@ -2,6 +2,7 @@
 #include "common/pipeline/json_read.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -23,6 +24,16 @@ int json_read_object(struct slice text, json_t **out, struct detail *why)
     }
     *out = value;
     return 0;
+}
+
+void json_read_syntax_error(const json_error_t *error, struct detail *why)
+{
+    char text[JSON_ERROR_TEXT_LENGTH];
+    snprintf(text, sizeof text, "%s", error->text);
+    for (char *c = text; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            *c = '?';
+    detail_set(why, "the body is not valid JSON: line %d, column %d: %s", error->line, error->column, text);
 }
 
 static int missing(const char *member, struct detail *why)
@@ -58,6 +69,16 @@ int json_read_int(const json_t *object, const char *member, int64_t min, int64_t
     return 0;
 }
 
+/* At most 64 bytes of it, cut between characters. */
+static int shown_bytes(const char *name)
+{
+    size_t len = strlen(name);
+    if (len > 64)
+        for (len = 64; len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80;)
+            len--;
+    return (int)len;
+}
+
 int json_read_known_members(const json_t *object, const char *const *known, struct detail *why)
 {
     const char *name;
@@ -68,7 +89,7 @@ int json_read_known_members(const json_t *object, const char *const *known, stru
         while (*k && strcmp(*k, name) != 0)
             k++;
         if (!*k) {
-            detail_set(why, "there is no member \"%.64s\"", name);
+            detail_set(why, "there is no member \"%.*s\"", shown_bytes(name), name);
             return E_INVALID;
         }
     }

@@ -18,6 +18,10 @@
  * the member's text can name it. The caller owns *out (json_decref). */
 int json_read_object(struct slice text, json_t **out, struct detail *why) MUST_USE;
 
+/* What the library says of a text that is no JSON, as a sentence about "the body" in plain ASCII: it quotes
+ * the sender's bytes, which may be anything. */
+void json_read_syntax_error(const json_error_t *error, struct detail *why);
+
 /* The member "v" must be this version. */
 int json_read_version(const json_t *object, int version, struct detail *why) MUST_USE;
 

@@ -86,6 +86,7 @@ struct item {
     int64_t starts_ms, ends_ms; /* 0: open on that side; the window is starts <= t < ends */
     bool paused;
     uint8_t shard;
+    int64_t version; /* rises with each operator's change, never with a sale; 0: not told */
 };
 
 /* Appends the object {"sku":…,…} with starts_at and ends_at as RFC 3339 or null; no newline. */

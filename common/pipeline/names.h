@@ -11,7 +11,7 @@
 #define EXCHANGE_EVENTS "seckill.events" /* topic, key = event name */
 #define EXCHANGE_RETRY  "seckill.retry"
 #define EXCHANGE_DEAD   "seckill.dead"
-#define EXCHANGE_STOCK  "seckill.stock" /* fanout: catalogue snapshots */
+#define EXCHANGE_STOCK  "seckill.stock" /* fanout: catalogue snapshots, signs of life */
 #define EXCHANGE_RPC    "seckill.rpc"   /* direct: questions */
 #define EXCHANGE_REPLY  "seckill.reply" /* direct: decisions and answers, key = the asker's own queue */
 
@@ -71,6 +71,10 @@
  * code says that nothing was. */
 #define RPC_CODE_FAILED "failed"
 
+/* What came from EXCHANGE_STOCK; without this header it is a snapshot. */
+#define HEADER_KIND    "seckill-kind"
+#define KIND_HEARTBEAT "heartbeat"
+
 /* Version of every line, and of the snapshots. */
 #define MESSAGE_VERSION 1
 
@@ -80,7 +84,12 @@
 #define EVENT_REDPACKET_GRANTED "redpacket.granted"
 
 /* Questions to inventory. */
-#define RPC_ITEM_PUT  "item.put"  /* {sku, name?, unit_price?, stock?, …} → the item */
+#define RPC_ITEM_PUT                                                                                         \
+    "item.put" /* {sku, name?, unit_price?, stock?, …, "if_match"?, "if_absent"?} → the item, with       \
+                  "created":true where it is new */
+#define RPC_ITEM_RESTOCK                                                                                     \
+    "item.restock" /* {sku, quantity, key} → {sku, quantity, stock_total, version, restocked_at}, the same \
+                      again for the same key */
 #define RPC_ITEM_SHOW "item.show" /* {sku} → the item */
 #define RPC_ITEM_LIST "item.list" /* {} → {"items": […]} */
 #define RPC_ORDER_STATUS                                                                                     \

@@ -82,6 +82,14 @@ static int bury_message(struct transaction *t, struct inbound *m, const char *re
                                             .at_ms = now_ms});
 }
 
+/* What is undone later, and done again, was late all the same. */
+static void note_lag(struct transaction *t, const struct task *task)
+{
+    int64_t lag_ms = task->since_ms > 0 ? task->now_ms - task->since_ms : 0;
+    if (lag_ms > t->lag_ms)
+        t->lag_ms = lag_ms;
+}
+
 static int handle_message(struct transaction *t, struct inbound *m, int64_t now_ms, bool isolated,
                           struct inbox_counts *counts)
 {
@@ -101,6 +109,7 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
                             .why = &why,
                             .reason = "malformed"};
         error = handle_line(t, m, ++number, &task, isolated, &mine);
+        note_lag(t, &task);
         FAULT_POINT("transaction.line");
     }
     if (!error && number == 0) {

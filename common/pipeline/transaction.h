@@ -35,6 +35,7 @@ struct transaction {
     void *context;
     struct inbox_counts totals; /* out: lines, since the start; of what was committed */
     uint64_t commits;           /* out */
+    int64_t lag_ms; /* out: how old, at most, a line was as it was handled; the reader resets it */
 };
 
 /* Returns 0 or a fault (E_IO, E_CORRUPT, E_BUSY) that was logged. */

@@ -171,6 +171,7 @@ static void free_parts(struct worker *w, bool failed)
 int worker_run(const struct worker_spec *spec, int signal_fd)
 {
     struct worker w = {.spec = spec, .signal_fd = signal_fd, .lock_fd = -1};
+    heartbeat_begin(&w.heartbeat, spec->service);
     int code = take_lock(&w);
     if (code == EXIT_OK && !w.stopping)
         code = open_store(&w);

@@ -15,6 +15,7 @@
  *  - One thread, two connections: to consume, and to publish (an alarm at the broker stops reading a whole
  * connection). While it lasts orders are decided all the same; replies are dropped, events wait in the
  * outbox.
+ *  - Once a second it sends a sign of life (heartbeat.h), beside the transactions.
  *  - SIGTERM: no new work, what is in hand is committed and acknowledged, what is under way beside the queue
  * gets five more seconds and the outbox two, exit 0.
  */
@@ -42,6 +43,7 @@ struct task { /* one line to handle; valid during the call */
     struct replies *replies;
     struct detail *why; /* what is wrong, for REJECT, FAILED and FAULT */
     const char *reason; /* out, for REJECT: a constant word for the dead letter; "malformed" if left alone */
+    int64_t since_ms;   /* out: when what the line tells of happened, by its sender's clock; 0: not told */
 };
 
 struct settlement { /* a transaction that no message asked for; valid during the call */
@@ -102,9 +104,10 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
 
     const struct broker_addresses *addresses;
     int heartbeat_s, timeout_ms;
-    const char *queue;            /* its lines are handled */
-    const char *rpc_queue;        /* questions come from it; NULL: none */
-    const char *const *exchanges; /* that it publishes to: looked for after connecting; ends with NULL */
+    const char *queue;                   /* its lines are handled */
+    const char *rpc_queue;               /* questions come from it; NULL: none */
+    const char *const *exchanges;        /* that it publishes to: looked for after connecting; ends with NULL.
+                                            EXCHANGE_STOCK is one of them: the signs of life go there */
     const char *const *outbox_exchanges; /* lanes of the relay; ends with NULL */
 
     int prefetch;     /* messages in hand or on their way */

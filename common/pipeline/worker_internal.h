@@ -6,6 +6,7 @@
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/answer_dead_settle.h"
+#include "common/pipeline/heartbeat.h"
 #include "common/pipeline/questions.h"
 #include "common/pipeline/transaction.h"
 
@@ -50,11 +51,13 @@ struct worker {
     struct questions questions;
     int64_t lines_unlooked; /* handled since the last look at what the broker sent */
     int64_t rush_since_ns;  /* 0: the last transaction was not full */
-    bool opened; /* the handler */
+    bool opened;            /* the handler */
     bool stopping;
     int fault; /* of the environment: the process is to end */
     int64_t tick_due_ns, status_due_ns, worked_ns;
     int64_t status_lines; /* as the last STATUS said */
+    struct heartbeat heartbeat;
+    struct heartbeat_clock beat;
 };
 
 /* worker_link.c. Both return at once or within the broker's time-outs. */
@@ -68,6 +71,9 @@ void link_guard_end(void);
 
 #define CONSUMER_WORK "work"
 #define CONSUMER_RPC  "rpc"
+
+/* worker_beat.c: sends a sign of life if it is time; connected, not blocked, under the guard. */
+void worker_beat(struct worker *w, int64_t now_ns);
 
 /* worker_loop.c */
 void worker_work(struct worker *w);  /* until SIGTERM or a fault */

@@ -274,6 +274,8 @@ static void relay(struct worker *w, int64_t now_ns, bool at_once)
     if (!w->fault && w->spec->handler.tick && now_ns >= w->tick_due_ns &&
         !broker_connection_blocked(w->link.publish))
         w->tick_due_ns = w->spec->handler.tick(w->spec->context, w->link.publish, now_ns);
+    if (!w->fault && !broker_connection_blocked(w->link.publish))
+        worker_beat(w, now_ns);
     link_guard_end();
 }
 
@@ -372,8 +374,8 @@ static int64_t round_connected(struct worker *w)
     if (w->fault || w->link.lost || !drained)
         return 0;
     int64_t due = outbox_relay_due_ns(w->relay);
-    if (w->spec->handler.tick && !w->link.blocked)
-        due = earlier(due, w->tick_due_ns);
+    if (!w->link.blocked)
+        due = earlier(due, w->spec->handler.tick ? earlier(w->tick_due_ns, w->beat.due_ns) : w->beat.due_ns);
     if (w->hand.count > 0)
         due = earlier(due, w->hand.since_ns + LINGER_NS);
     return due;

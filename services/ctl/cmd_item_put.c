@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/pipeline/item_change.h"
 #include "common/pipeline/message.h"
 #include "common/pipeline/names.h"
 #include "services/ctl/commands.h"
 #include "services/ctl/inventory.h"
 #include "services/ctl/item_view.h"
-
-#define STOCK_MAX INT64_C(1000000000000)
-#define PRICE_MAX INT64_C(1000000000000)
 
 const struct ctl_option cmd_item_put_options[] = {
     {"name", "NAME", "what people read; at most 256 bytes"},
@@ -88,9 +86,9 @@ static int read_item(const struct ctl *ctl, json_t *body)
                              NAME_MAX_BYTES);
     json_object_set_new(body, "sku", json_string(ctl->argument));
     if ((status = add_name(ctl, body)) ||
-        (status = add_number(ctl, body, "unit-price", "unit_price", PRICE_MAX)) ||
+        (status = add_number(ctl, body, "unit-price", "unit_price", UNIT_PRICE_MAX)) ||
         (status = add_number(ctl, body, "stock", "stock", STOCK_MAX)) ||
-        (status = add_number(ctl, body, "limit-per-user", "limit_per_user", INT32_MAX)) ||
+        (status = add_number(ctl, body, "limit-per-user", "limit_per_user", LIMIT_PER_USER_MAX)) ||
         (status = add_moment(ctl, body, "starts-at", "starts_at")) ||
         (status = add_moment(ctl, body, "ends-at", "ends_at")) || (status = add_paused(ctl, body)))
         return status;

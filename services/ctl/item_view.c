@@ -34,6 +34,7 @@ static void print_json(json_t *value)
     json_t *item;
     json_array_foreach(json_object_get(value, "items"), i, item)
         json_object_set_new(item, "age_ms", json_integer(0));
+    json_object_del(value, "created"); /* HTTP says it with its status */
     if (json_object_get(value, "sku"))
         json_object_set_new(value, "age_ms", json_integer(0));
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -74,6 +75,8 @@ int item_print(json_t *value, bool as_json)
     table_add(t, state(&item));
     table_add(t, "shard");
     table_addf(t, "%d", item.shard);
+    table_add(t, "version");
+    table_addf(t, "%" PRId64, item.version);
     table_print(t, stdout);
     table_free(t);
     return EXIT_OK;

@@ -11,6 +11,9 @@ static const struct command commands[] = {
     {"item", "put", "SKU", "create or change an item", cmd_item_put_options, cmd_item_put},
     {"item", "list", NULL, "the catalogue", cmd_item_list_options, cmd_item_list},
     {"item", "show", "SKU", "one item", cmd_item_show_options, cmd_item_show},
+    {"item", "restock", "SKU", "add stock, once for a key", cmd_item_restock_options, cmd_item_restock},
+    {"item", "pause", "SKU", "sell nothing of an item for now", cmd_item_pause_options, cmd_item_pause},
+    {"item", "resume", "SKU", "sell a paused item again", cmd_item_resume_options, cmd_item_resume},
     {"order", "show", "ID", "what was decided about an order", cmd_order_show_options, cmd_order_show},
     {"campaign", "put", "SKU", "create or change an item's red packets", cmd_campaign_put_options,
      cmd_campaign_put},
@@ -28,6 +31,7 @@ static const struct command commands[] = {
     {"topology", "check", NULL, "look whether the broker has all of it", cmd_topology_check_options,
      cmd_topology_check},
     {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
+    {"stats", NULL, NULL, "which services are alive, and what they do", cmd_stats_options, cmd_stats},
     {"settings", NULL, NULL, "print the table of settings as Markdown", cmd_settings_options, cmd_settings},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,22 +1,48 @@
 #include "services/inventory/answer_query.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/pipeline/json_read.h"
 #include "services/inventory/put_item.h"
+#include "services/inventory/restock_item.h"
 
 int answer_item_put(void *query, const struct json_t *question, struct buffer *result,
                     struct rpc_refusal *refusal)
 {
     struct answer_query *q = query;
-    struct item item;
-    int error = put_item(q->stock, q->shards, question, clock_wall_ms(), &item, refusal);
+    struct put_item put;
+    int error = put_item(q->stock, q->shards, question, clock_wall_ms(), &put, refusal);
     if (error)
         return error;
-    *q->changed = true;
-    item_encode(result, &item);
+    *q->changed |= put.is_changed;
+    item_encode(result, &put.item);
+    if (put.is_created) {
+        result->len--; /* its "}": one more member */
+        buffer_add_text(result, ",\"created\":true}");
+    }
+    return 0;
+}
+
+int answer_item_restock(void *query, const struct json_t *question, struct buffer *result,
+                        struct rpc_refusal *refusal)
+{
+    struct answer_query *q = query;
+    struct restock r;
+    bool is_new;
+    char at[RFC3339_SIZE];
+    int error = restock_item(q->stock, question, clock_wall_ms(), &r, &is_new, refusal);
+    if (error)
+        return error;
+    *q->changed |= is_new;
+    buffer_add_text(result, "{\"sku\":");
+    buffer_add_json(result, slice_of(r.sku));
+    buffer_printf(result,
+                  ",\"quantity\":%" PRId64 ",\"stock_total\":%" PRId64 ",\"version\":%" PRId64
+                  ",\"restocked_at\":\"%s\"}",
+                  r.quantity, r.stock_total, r.version, rfc3339_format(r.at_ms, at));
     return 0;
 }
 

@@ -95,11 +95,9 @@ static void on_reload(void *context)
 }
 
 static const struct rpc_method methods[] = {
-    {RPC_ITEM_PUT, answer_item_put},
-    {RPC_ITEM_SHOW, answer_item_show},
-    {RPC_ITEM_LIST, answer_item_list},
-    {RPC_ORDER_STATUS, answer_order_status},
-    {NULL, NULL},
+    {RPC_ITEM_PUT, answer_item_put},         {RPC_ITEM_RESTOCK, answer_item_restock},
+    {RPC_ITEM_SHOW, answer_item_show},       {RPC_ITEM_LIST, answer_item_list},
+    {RPC_ORDER_STATUS, answer_order_status}, {NULL, NULL},
 };
 
 static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};

@@ -9,57 +9,78 @@
 #include "common/pipeline/json_read.h"
 #include "common/pipeline/shard.h"
 
-static const char *const members[] = {
-    "v", "sku", "name", "unit_price", "stock", "limit_per_user", "starts_at", "ends_at", "paused", NULL};
+static const char *const members[] = {"v", "sku", "if_match", "if_absent", ITEM_CHANGE_MEMBERS, NULL};
 
-static int read_bool(const json_t *question, const char *member, bool *out, struct detail *why)
+static bool has_version(const json_t *versions, int64_t version)
 {
-    const json_t *value = json_object_get(question, member);
-    if (!value)
-        return 0;
-    if (!json_is_boolean(value)) {
-        detail_set(why, "%s must be true or false", member);
-        return E_INVALID;
-    }
-    *out = json_is_true(value);
+    size_t i;
+    const json_t *value;
+    json_array_foreach(versions, i,
+                       value) if (json_is_integer(value) && json_integer_value(value) == version) return true;
+    return false;
+}
+
+/* What the change is bound to. */
+static int check_precondition(const json_t *question, const char *sku, const struct stock_item *old,
+                              struct rpc_refusal *refusal)
+{
+    const json_t *match = json_object_get(question, "if_match");
+    const json_t *absent = json_object_get(question, "if_absent");
+    const char *any = json_string_value(match);
+    if (match && !json_is_array(match) && !(any && strcmp(any, "*") == 0))
+        return rpc_refuse(refusal, "invalid", "if_match must be an array of versions, or \"*\"");
+    if (absent && !json_is_boolean(absent))
+        return rpc_refuse(refusal, "invalid", "if_absent must be true or false");
+    if (json_is_true(absent) && old)
+        return rpc_refuse(refusal, "precondition", "the item \"%s\" is there already, with version %" PRId64,
+                          sku, old->item.version);
+    if (match && !old)
+        return rpc_refuse(refusal, "precondition", "there is no item \"%s\" yet", sku);
+    if (json_is_array(match) && !has_version(match, old->item.version))
+        return rpc_refuse(refusal, "precondition",
+                          "the item's version is %" PRId64 ": it was changed in the meantime",
+                          old->item.version);
     return 0;
 }
 
-static int read_moment(const json_t *question, const char *member, int64_t *out, struct detail *why)
+static struct item blank_item(const char *sku)
 {
-    return json_object_get(question, member) ? json_read_moment(question, member, out, why) : 0;
+    struct item item = {.limit_per_user = 0};
+    memcpy(item.sku, sku, strlen(sku) + 1);
+    memcpy(item.name, sku, strlen(sku) + 1);
+    return item;
 }
 
-/* Lays what the question says over what the item is. */
-static int read_change(const json_t *question, bool is_new, struct item *item, int64_t *stock,
-                       struct detail *why)
+static void note(bool is_created, const struct item *item)
 {
-    int64_t limit = item->limit_per_user;
-    int error = 0;
-    if (json_object_get(question, "name"))
-        error = json_read_text(question, "name", item->name, sizeof item->name, why);
-    if (!error && (is_new || json_object_get(question, "unit_price")))
-        error = json_read_int(question, "unit_price", 0, UNIT_PRICE_MAX, &item->unit_price, why);
-    if (!error && (is_new || json_object_get(question, "stock")))
-        error = json_read_int(question, "stock", 0, STOCK_MAX, stock, why);
+    char quoted[4 * NAME_SIZE];
+    log_info(is_created ? "item_created" : "item_changed",
+             "sku=%s version=%" PRId64 " unit_price=%" PRId64 " stock_total=%" PRId64 " stock_left=%" PRId64
+             " limit_per_user=%d starts_ms=%" PRId64 " ends_ms=%" PRId64 " paused=%d",
+             log_quote(item->sku, quoted, sizeof quoted), item->version, item->unit_price, item->stock_total,
+             item->stock_left, (int)item->limit_per_user, item->starts_ms, item->ends_ms, item->paused);
+}
+
+/* The item as the question wants it. */
+static int lay_over(const json_t *question, const struct stock_item *old, const char *sku, struct item *item,
+                    struct rpc_refusal *refusal)
+{
+    struct item_change change;
+    struct detail why = {.text = ""};
+    *item = old ? old->item : blank_item(sku);
+    int error = item_change_decode_json(question, &change, &why);
     if (!error)
-        error = json_read_optional_int(question, "limit_per_user", 0, LIMIT_PER_USER_MAX, &limit, why);
-    if (!error)
-        error = read_moment(question, "starts_at", &item->starts_ms, why);
-    if (!error)
-        error = read_moment(question, "ends_at", &item->ends_ms, why);
-    if (!error)
-        error = read_bool(question, "paused", &item->paused, why);
-    item->limit_per_user = (int32_t)limit;
-    if (!error && item->starts_ms && item->ends_ms && item->ends_ms <= item->starts_ms) {
-        detail_set(why, "ends_at must be later than starts_at");
-        error = E_INVALID;
-    }
-    return error;
+        error = item_change_apply(&change, !old, item, &why);
+    if (error)
+        return rpc_refuse(refusal, "invalid", "%s", why.text);
+    if (item->stock_left < 0)
+        return rpc_refuse(refusal, "conflict", "stock must be at least %" PRId64 ": so many are confirmed",
+                          item->stock_total - item->stock_left);
+    return 0;
 }
 
 int put_item(struct stock_store *stock, int shards, const struct json_t *question, int64_t now_ms,
-             struct item *out, struct rpc_refusal *refusal)
+             struct put_item *out, struct rpc_refusal *refusal)
 {
     char sku[NAME_SIZE];
     struct detail why = {.text = ""};
@@ -75,34 +96,21 @@ int put_item(struct stock_store *stock, int shards, const struct json_t *questio
         return rpc_refuse(refusal, "conflict",
                           "with %d shards a new item of this sku belongs to shard %d, not to %d", shards,
                           home, stock_store_shard(stock));
-    struct item item = {.limit_per_user = 0};
-    if (old) {
-        item = old->item;
-    } else {
-        memcpy(item.sku, sku, sizeof item.sku);
-        memcpy(item.name, sku, sizeof sku);
-    }
-    const int64_t confirmed = item.stock_total - item.stock_left;
-    int64_t total = item.stock_total;
-    error = read_change(question, !old, &item, &total, &why);
+    struct item item;
+    error = check_precondition(question, sku, old, refusal);
+    if (!error)
+        error = lay_over(question, old, sku, &item, refusal);
     if (error)
-        return rpc_refuse(refusal, "invalid", "%s", why.text);
-    if (total < confirmed)
-        return rpc_refuse(refusal, "conflict", "stock must be at least %" PRId64 ": so many are confirmed",
-                          confirmed);
-    item.stock_total = total;
-    item.stock_left = total - confirmed;
-
+        return error;
+    *out = (struct put_item){
+        .item = item, .is_created = !old, .is_changed = !old || item_terms_differ(&item, &old->item)};
+    if (!out->is_changed)
+        return 0;
     error = stock_put_item(stock, &item, now_ms);
     FAULT_POINT("item.committed");
     if (error)
         return error;
-    *out = stock_find(stock, sku)->item;
-    char quoted[4 * NAME_SIZE];
-    log_info(old ? "item_changed" : "item_created",
-             "sku=%s unit_price=%" PRId64 " stock_total=%" PRId64 " stock_left=%" PRId64
-             " limit_per_user=%d starts_ms=%" PRId64 " ends_ms=%" PRId64 " paused=%d",
-             log_quote(sku, quoted, sizeof quoted), out->unit_price, out->stock_total, out->stock_left,
-             (int)out->limit_per_user, out->starts_ms, out->ends_ms, out->paused);
+    out->item = stock_find(stock, sku)->item;
+    note(out->is_created, &out->item);
     return 0;
 }

@@ -108,6 +108,7 @@ enum outcome reserve_stock(struct reserve_stock *r, struct task *task)
     struct order order;
     if (order_decode(task->line, task->now_ms, &order, task->why) != 0)
         return OUTCOME_REJECT;
+    task->since_ms = order.accepted_ms;
 
     struct stock_item *item = stock_find(r->stock, order.sku);
     struct decision d = {.status = ORDER_REJECTED};

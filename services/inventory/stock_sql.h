@@ -31,7 +31,7 @@
 #define SQL_SHARD_TAKE "UPDATE shard SET shard = ?1, epoch = ?2 WHERE id = 1"
 #define SQL_ITEM_LIST                                                                                        \
     "SELECT item_id, sku, name, unit_price, stock_total, stock_left, limit_per_user, starts_ms, ends_ms,"    \
-    " paused FROM item ORDER BY item_id"
+    " paused, version FROM item ORDER BY item_id"
 
 /* When an operator creates or changes an item. */
 #define SQL_ITEM_PUT                                                                                         \
@@ -40,7 +40,17 @@
     " ON CONFLICT (sku) DO UPDATE SET name = excluded.name, unit_price = excluded.unit_price,"               \
     " stock_total = excluded.stock_total, stock_left = excluded.stock_left,"                                 \
     " limit_per_user = excluded.limit_per_user, starts_ms = excluded.starts_ms, ends_ms = excluded.ends_ms," \
-    " paused = excluded.paused, changed_ms = excluded.changed_ms"
+    " paused = excluded.paused, changed_ms = excluded.changed_ms, version = version + 1"
+
+/* When an operator adds stock: once for each key. */
+#define SQL_RESTOCK_FIND                                                                                     \
+    "SELECT quantity, stock_total, version, at_ms FROM restock WHERE item_id = ?1 AND key = ?2"
+#define SQL_RESTOCK_ITEM                                                                                     \
+    "UPDATE item SET stock_total = stock_total + ?2, stock_left = stock_left + ?2, version = version + 1,"   \
+    " changed_ms = ?3 WHERE item_id = ?1"
+#define SQL_RESTOCK_ADD                                                                                      \
+    "INSERT INTO restock (item_id, key, quantity, stock_total, version, at_ms)"                              \
+    " SELECT item_id, ?2, ?3, stock_total, version, ?4 FROM item WHERE item_id = ?1"
 
 /* When an item gets a limit or loses it. */
 #define SQL_BUYERS_FORGET "DELETE FROM buyer WHERE item_id = ?1"

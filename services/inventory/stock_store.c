@@ -23,14 +23,21 @@ enum {
     ITEM_PUT,
     BUYERS_FORGET,
     BUYERS_COUNT,
+    RESTOCK_FIND,
+    RESTOCK_ITEM,
+    RESTOCK_ADD,
     STATEMENTS
 };
 
 static const char *const sql[STATEMENTS] = {
-    [ORDER_ADD] = SQL_ORDER_ADD,   [ORDER_FIND] = SQL_ORDER_FIND,       [BUYER_UNITS] = SQL_BUYER_UNITS,
-    [BUYER_ADD] = SQL_BUYER_ADD,   [ITEM_TAKE] = SQL_ITEM_TAKE,         [SHARD_ADVANCE] = SQL_SHARD_ADVANCE,
-    [SHARD_READ] = SQL_SHARD_READ, [SHARD_TAKE] = SQL_SHARD_TAKE,       [ITEM_LIST] = SQL_ITEM_LIST,
-    [ITEM_PUT] = SQL_ITEM_PUT,     [BUYERS_FORGET] = SQL_BUYERS_FORGET, [BUYERS_COUNT] = SQL_BUYERS_COUNT,
+    [ORDER_ADD] = SQL_ORDER_ADD,         [ORDER_FIND] = SQL_ORDER_FIND,
+    [BUYER_UNITS] = SQL_BUYER_UNITS,     [BUYER_ADD] = SQL_BUYER_ADD,
+    [ITEM_TAKE] = SQL_ITEM_TAKE,         [SHARD_ADVANCE] = SQL_SHARD_ADVANCE,
+    [SHARD_READ] = SQL_SHARD_READ,       [SHARD_TAKE] = SQL_SHARD_TAKE,
+    [ITEM_LIST] = SQL_ITEM_LIST,         [ITEM_PUT] = SQL_ITEM_PUT,
+    [BUYERS_FORGET] = SQL_BUYERS_FORGET, [BUYERS_COUNT] = SQL_BUYERS_COUNT,
+    [RESTOCK_FIND] = SQL_RESTOCK_FIND,   [RESTOCK_ITEM] = SQL_RESTOCK_ITEM,
+    [RESTOCK_ADD] = SQL_RESTOCK_ADD,
 };
 
 struct stock_store {
@@ -125,6 +132,7 @@ static void read_item(struct stock_store *s, struct statement *row)
     item->starts_ms = statement_int(row, 7);
     item->ends_ms = statement_int(row, 8);
     item->paused = statement_int(row, 9) != 0;
+    item->version = statement_int(row, 10);
     item->shard = s->shard;
 }
 
@@ -401,4 +409,59 @@ int stock_put_item(struct stock_store *s, const struct item *item, int64_t now_m
         store_rollback(s->store);
     int loading = stock_store_load(s);
     return error ? error : loading;
+}
+
+int stock_find_restock(struct stock_store *s, const struct stock_item *item, struct restock *r)
+{
+    struct statement *st = s->st[RESTOCK_FIND];
+    statement_bind_int(st, 1, item->item_id);
+    statement_bind_text(st, 2, slice_of(r->key));
+    int row = statement_next(st);
+    if (row == 1) {
+        r->quantity = statement_int(st, 0);
+        r->stock_total = statement_int(st, 1);
+        r->version = statement_int(st, 2);
+        r->at_ms = statement_int(st, 3);
+    }
+    statement_reset(st);
+    if (row == 0)
+        return E_NOT_FOUND;
+    return row < 0 ? row : 0;
+}
+
+static int write_restock(struct stock_store *s, int64_t item_id, const struct restock *r, int64_t now_ms)
+{
+    struct statement *raise = s->st[RESTOCK_ITEM], *add = s->st[RESTOCK_ADD];
+    statement_bind_int(raise, 1, item_id);
+    statement_bind_int(raise, 2, r->quantity);
+    statement_bind_int(raise, 3, now_ms);
+    int error = statement_run(raise);
+    if (error)
+        return error;
+    statement_bind_int(add, 1, item_id);
+    statement_bind_text(add, 2, slice_of(r->key));
+    statement_bind_int(add, 3, r->quantity);
+    statement_bind_int(add, 4, now_ms);
+    return statement_run(add);
+}
+
+int stock_restock(struct stock_store *s, const struct stock_item *item, int64_t now_ms, struct restock *r)
+{
+    const int64_t item_id = item->item_id;
+    int error = store_begin(s->store);
+    if (!error)
+        error = write_restock(s, item_id, r, now_ms);
+    FAULT_POINT("item.before_commit");
+    if (!error)
+        error = store_commit(s->store);
+    if (error)
+        store_rollback(s->store);
+    int loading = stock_store_load(s); /* the item is another one in memory from here on */
+    if (error || loading)
+        return error ? error : loading;
+    const struct stock_item *now = stock_find(s, r->sku);
+    r->stock_total = now->item.stock_total;
+    r->version = now->item.version;
+    r->at_ms = now_ms;
+    return 0;
 }

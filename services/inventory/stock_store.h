@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "common/pipeline/item_change.h"
 #include "common/pipeline/message.h"
 #include "common/store/migrate.h"
 
@@ -71,8 +72,24 @@ void stock_store_committed(struct stock_store *s);
 /* The stored decision. E_NOT_FOUND. */
 int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out) MUST_USE;
 
-/* Creates the item, or replaces what it says (a transaction of its own). stock_total and stock_left are taken
- * as they are in *item; the caller has worked them out. */
+/* Creates the item, or replaces what it says and raises its version (a transaction of its own). stock_total
+ * and stock_left are taken as they are in *item; the caller has worked them out. */
 int stock_put_item(struct stock_store *s, const struct item *item, int64_t now_ms) MUST_USE;
+
+struct restock {
+    char sku[NAME_SIZE];
+    char key[IDEMPOTENCY_KEY_MAX + 1];
+    int64_t quantity;
+    int64_t stock_total, version; /* of the item, as this restock left it */
+    int64_t at_ms;
+};
+
+/* The restock of this item with r->key: fills in the numbers. E_NOT_FOUND. */
+int stock_find_restock(struct stock_store *s, const struct stock_item *item, struct restock *r) MUST_USE;
+
+/* Adds r->quantity units under r->key (a transaction of its own; there is none with this key yet), and fills
+ * in what became of it. Loads the items again. */
+int stock_restock(struct stock_store *s, const struct stock_item *item, int64_t now_ms,
+                  struct restock *r) MUST_USE;
 
 #endif

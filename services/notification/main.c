@@ -159,7 +159,7 @@ static void on_reload(void *context)
     w->buyer.templates = w->templates = fresh;
 }
 
-static const char *const exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, EXCHANGE_REPLY, NULL};
+static const char *const exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};
 static const char *const outbox_exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, NULL};
 
 static const struct worker_beside beside = {

@@ -125,6 +125,7 @@ enum outcome notify_buyer_line(struct notify_buyer *n, struct task *task)
         return OUTCOME_DUPLICATE;
     if (error)
         return OUTCOME_REJECT;
+    task->since_ms = event_at_ms(&event);
 
     struct notification first = {.state = NOTIFICATION_PENDING};
     if (is_local(n))

@@ -5,7 +5,7 @@
 
 #include "common/pipeline/names.h"
 
-#define STOCK_QUEUE_LENGTH 8 /* snapshots that may wait; only the latest matters */
+#define STOCK_QUEUE_LENGTH 32 /* snapshots and signs of life that may wait; only the latest matter */
 
 static int open_connection(struct broker_connection **out, const struct broker_address *address,
                            const struct settings *settings, const char *name, bool confirms,

@@ -1,8 +1,8 @@
 /*
  * A front end's two connections as one thing: one to publish on (with confirms), one that consumes decisions
- * and answers (private queue bound to seckill.reply) and catalogue snapshots (private drop-head queue bound
- * to seckill.stock). If either is lost, both are given up: orders whose decisions could not come back would
- * not be counted. Broker thread only.
+ * and answers (private queue bound to seckill.reply), catalogue snapshots and signs of life (private
+ * drop-head queue bound to seckill.stock). If either is lost, both are given up: orders whose decisions could
+ * not come back would not be counted. Broker thread only.
  */
 #ifndef SECKILL_ORDER_BROKER_SESSION_H
 #define SECKILL_ORDER_BROKER_SESSION_H

@@ -120,14 +120,19 @@ bool catalogue_is_complete(struct catalogue *c)
     return true;
 }
 
+int64_t catalogue_shard_age_ms(struct catalogue *c, int shard, int64_t now_ns)
+{
+    int64_t seen = atomic_load(&c->shards[shard].seen_ns);
+    return seen == 0 ? -1 : (now_ns - seen) / NS_PER_MS;
+}
+
 int64_t catalogue_age_ms(struct catalogue *c, int64_t now_ns)
 {
     int64_t oldest = 0;
     for (int i = 0; i < c->shard_count; i++) {
-        int64_t seen = atomic_load(&c->shards[i].seen_ns);
-        if (seen == 0)
+        int64_t age = catalogue_shard_age_ms(c, i, now_ns);
+        if (age < 0)
             return -1;
-        int64_t age = (now_ns - seen) / NS_PER_MS;
         if (age > oldest)
             oldest = age;
     }

@@ -12,6 +12,8 @@
 
 struct catalogue;
 
+#define CATALOGUE_STALE_MS 3000 /* snapshots come at least once a second */
+
 struct catalogue *catalogue_new(int shards);
 void catalogue_free(struct catalogue *c);
 
@@ -35,6 +37,7 @@ void catalogue_visit(struct catalogue *c, int64_t now_ns,
                      void (*visit)(void *context, const struct item *item, int64_t age_ms), void *context);
 
 bool catalogue_is_complete(struct catalogue *c); /* a snapshot of each shard was seen; lock-free */
+int64_t catalogue_shard_age_ms(struct catalogue *c, int shard, int64_t now_ns); /* -1: never seen */
 int64_t catalogue_age_ms(struct catalogue *c,
                          int64_t now_ns); /* of the oldest shard's; -1 if one was never seen */
 

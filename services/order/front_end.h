@@ -11,11 +11,15 @@
 
 #include "common/pipeline/order_id.h"
 #include "services/order/address_limit.h"
+#include "services/order/admin_desk.h"
+#include "services/order/admin_token.h"
+#include "services/order/alive.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
 #include "services/order/packet_desk.h"
 #include "services/order/pending.h"
 #include "services/order/publisher.h"
+#include "services/order/stats.h"
 #include "services/order/status_desk.h"
 #include "services/order/trace_recorder.h"
 #include "services/order/user_rate.h"
@@ -26,8 +30,13 @@ struct front_end {
     struct publisher *publisher;
     struct status_desk *desk;
     struct packet_desk *packets;
+    struct admin_desk *admin;
+    struct admin_token *admin_token;
     struct metrics *metrics;
     struct trace_recorder *trace; /* NULL: nothing is recorded */
+    struct stats *stats;
+    struct alive *alive;
+    const char *instance; /* this run's name, in messages, ledger and signs of life */
     const struct order_id_key *id_key;
     int shards;
     struct {

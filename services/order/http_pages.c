@@ -333,10 +333,33 @@ static const char *state_words(const struct front_end *fe)
     return "Taking orders.";
 }
 
+static void add_cell(struct buffer *rows, int64_t value)
+{
+    buffer_printf(rows, "<td class=\"number\">%" PRId64 "</td>", value);
+}
+
+static void add_service(void *context, const struct heartbeat *h, int64_t last_seen_ms)
+{
+    struct buffer *rows = context;
+    (void)last_seen_ms;
+    buffer_add_text(rows, "<tr><td>");
+    add_html(rows, slice_of(h->service));
+    buffer_add_text(rows, "</td><td>");
+    add_html(rows, slice_of(h->host));
+    buffer_add_text(rows, "</td>");
+    add_cell(rows, h->pid);
+    add_cell(rows, h->rate);
+    add_cell(rows, h->backlog);
+    add_cell(rows, h->lag_ms);
+    add_cell(rows, h->errors);
+    buffer_add_text(rows, "</tr>\n");
+}
+
 void http_page_dashboard(struct front_end *fe, struct http_reply *reply)
 {
     struct pending_counts counts = pending_counts(fe->pending);
-    struct buffer rows = {0};
+    struct buffer rows = {0}, services = {0};
+    alive_visit(fe->alive, clock_mono_ns(), add_service, &services);
     add_metric(&rows, fe, "Orders accepted", METRIC_ACCEPTED);
     add_count(&rows, "… confirmed", (int64_t)counts.decided_confirmed);
     add_count(&rows, "… rejected", (int64_t)counts.decided_rejected);
@@ -350,8 +373,12 @@ void http_page_dashboard(struct front_end *fe, struct http_reply *reply)
     add_count(&rows, "Open connections", atomic_load_explicit(&fe->connections, memory_order_relaxed));
     struct buffer *page = begin_page(reply, 200, "no-store");
     render(page, web_files[WEB_DASHBOARD],
-           (const struct fill[]){{"state", slice_of(state_words(fe))}, {"rows", whole(&rows)}, {0}});
+           (const struct fill[]){{"state", slice_of(state_words(fe))},
+                                 {"rows", whole(&rows)},
+                                 {"services", whole(&services)},
+                                 {0}});
     buffer_free(&rows);
+    buffer_free(&services);
 }
 
 /* ---- redirects ---- */

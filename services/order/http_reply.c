@@ -17,11 +17,16 @@ static const struct {
     const char *title;
 } problem_kinds[PROBLEM_COUNT] = {
     [PROBLEM_MALFORMED] = {400, "malformed", "The request cannot be read"},
+    [PROBLEM_UNAUTHENTICATED] = {401, "unauthenticated", "Who asks is not known"},
+    [PROBLEM_FORBIDDEN] = {403, "forbidden", "This may not be done"},
     [PROBLEM_NOT_FOUND] = {404, "not_found", "There is nothing here"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", "Another method is needed"},
+    [PROBLEM_CONFLICT] = {409, "conflict", "The present state does not allow it"},
+    [PROBLEM_PRECONDITION_FAILED] = {412, "precondition_failed", "It is not what the request expects"},
     [PROBLEM_TOO_LARGE] = {413, "too_large", "The request is too large"},
     [PROBLEM_UNSUPPORTED_MEDIA_TYPE] = {415, "unsupported_media_type", "This media type is not understood"},
     [PROBLEM_INVALID] = {422, "invalid", "The request says something that cannot be"},
+    [PROBLEM_IDEMPOTENCY_MISMATCH] = {422, "idempotency_mismatch", "The key was used for something else"},
     [PROBLEM_UNKNOWN_ITEM] = {422, "unknown_item", "There is no such item"},
     [PROBLEM_SALE_NOT_STARTED] = {409, "sale_not_started", "The sale has not started"},
     [PROBLEM_SALE_ENDED] = {409, "sale_ended", "The sale has ended"},
@@ -30,7 +35,7 @@ static const struct {
     [PROBLEM_RATE_LIMITED] = {429, "rate_limited", "Too many requests"},
     [PROBLEM_OVERLOADED] = {429, "overloaded", "Too many orders are waiting"},
     [PROBLEM_UNAVAILABLE] = {503, "unavailable", "This is not available right now"},
-    [PROBLEM_OUTCOME_UNKNOWN] = {504, "outcome_unknown", "It is not known whether the order was queued"},
+    [PROBLEM_OUTCOME_UNKNOWN] = {504, "outcome_unknown", "It is not known whether it was done"},
 };
 
 void http_reply_reset(struct http_reply *r)
@@ -135,6 +140,8 @@ static struct MHD_Response *make_response(const struct http_reply *r, const char
     add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
     add_header(response, MHD_HTTP_HEADER_LOCATION, r->location);
     add_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+    add_header(response, MHD_HTTP_HEADER_ETAG, r->etag);
+    add_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->authenticate);
     add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->cache_control);
     add_header(response, "X-Request-Id", request_id);
     if (r->policy) {
@@ -215,7 +222,7 @@ static struct MHD_Response *cached_response(struct http_reply_cache *cache, stru
 bool http_reply_send(struct http_reply *r, struct http_reply_cache *cache, const char *request_id,
                      struct MHD_Connection *connection)
 {
-    bool from_cache = r->is_ready_made && !request_id && r->allow[0] == '\0';
+    bool from_cache = r->is_ready_made && !request_id && r->allow[0] == '\0' && !r->authenticate;
     struct MHD_Response *response;
     if (from_cache) {
         response = cached_response(cache, r);

@@ -17,11 +17,16 @@
 
 enum problem_code { /* RFC 9457; each has its status, its title and its word in http_reply.c */
                     PROBLEM_MALFORMED,
+                    PROBLEM_UNAUTHENTICATED,
+                    PROBLEM_FORBIDDEN,
                     PROBLEM_NOT_FOUND,
                     PROBLEM_METHOD_NOT_ALLOWED,
+                    PROBLEM_CONFLICT,
+                    PROBLEM_PRECONDITION_FAILED,
                     PROBLEM_TOO_LARGE,
                     PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                     PROBLEM_INVALID,
+                    PROBLEM_IDEMPOTENCY_MISMATCH,
                     PROBLEM_UNKNOWN_ITEM,
                     PROBLEM_SALE_NOT_STARTED,
                     PROBLEM_SALE_ENDED,
@@ -53,6 +58,8 @@ struct http_reply {
     struct buffer body;
     char location[HTTP_LOCATION_SIZE]; /* "": none */
     char allow[32];                    /* "": none */
+    char etag[24];                     /* with its quotes; "": none */
+    const char *authenticate;          /* WWW-Authenticate, a constant; NULL: none */
     const char *cache_control;         /* a constant; NULL: none */
     const char *policy;                /* Content-Security-Policy, of a page; NULL: none */
     int retry_after_s;                 /* 0: none */

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "services/order/http_pages.h"
 #include "services/order/order_log.h"
 #include "services/order/query.h"
 #include "services/order/query_order.h"
+#include "services/order/query_stats.h"
 
 static void ask_for_order(struct http_request *r, const char *id, const char *wait)
 {
@@ -39,6 +41,11 @@ static void get_item(struct http_request *r)
     query_item(r->context->front_end, r->tail, &r->reply);
 }
 
+static void get_stats(struct http_request *r)
+{
+    query_stats(r->context->front_end, &r->reply);
+}
+
 static void get_health(struct http_request *r)
 {
     query_health(r->context->front_end, &r->reply);
@@ -52,6 +59,94 @@ static void get_readiness(struct http_request *r)
 static void get_metrics(struct http_request *r)
 {
     query_metrics(r->context->front_end, &r->reply);
+}
+
+/* ---- administration ---- */
+
+static const char *header_of(const struct http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+/* true: this request may. Else the reply says why not, and is to be sent at once. */
+static bool is_admin(struct http_request *r)
+{
+    struct front_end *fe = r->context->front_end;
+    switch (admin_token_check(fe->admin_token, header_of(r, MHD_HTTP_HEADER_AUTHORIZATION))) {
+    case ADMIN_GRANTED:
+        return true;
+    case ADMIN_CLOSED:
+        http_request_refuse(r, PROBLEM_FORBIDDEN, "no admin token is configured here, so nobody may do this");
+        break;
+    case ADMIN_MISSING:
+        http_request_refuse(r, PROBLEM_UNAUTHENTICATED,
+                            "this needs \"Authorization: Bearer\" with the admin token");
+        r->reply.authenticate = "Bearer realm=\"seckill admin\"";
+        break;
+    case ADMIN_WRONG:
+        http_request_refuse(r, PROBLEM_UNAUTHENTICATED, "this is not the admin token");
+        r->reply.authenticate = "Bearer realm=\"seckill admin\", error=\"invalid_token\"";
+        break;
+    }
+    metric_add(fe->metrics, METRIC_ADMIN_DENIED, 1);
+    return false;
+}
+
+static bool begin_change(struct http_request *r)
+{
+    if (!is_admin(r))
+        return false;
+    if (order_request_body_type(header_of(r, MHD_HTTP_HEADER_CONTENT_TYPE)) == BODY_JSON)
+        return true;
+    http_request_refuse(r, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "a change is application/json");
+    return false;
+}
+
+/* The sku of the path, without the route's suffix. */
+static void read_change(const struct http_request *r, struct admin_request *request, char *sku, size_t size)
+{
+    size_t len = strlen(r->tail) - (r->route->suffix ? strlen(r->route->suffix) : 0);
+    snprintf(sku, size, "%.*s", (int)len, r->tail);
+    *request = (struct admin_request){
+        .sku = sku,
+        .body = {.data = r->body, .len = r->body_len},
+        .if_match = header_of(r, MHD_HTTP_HEADER_IF_MATCH),
+        .if_none_match = header_of(r, MHD_HTTP_HEADER_IF_NONE_MATCH),
+        .idempotency_key = header_of(r, "Idempotency-Key"),
+    };
+}
+
+#define SKU_SIZE 128 /* more than a sku may have, so that one that is too long is seen to be */
+
+static void put_item(struct http_request *r)
+{
+    struct admin_request request;
+    char sku[SKU_SIZE];
+    read_change(r, &request, sku, sizeof sku);
+    if (change_item(r->context->front_end, &r->question, &request, &r->reply) == CHANGE_WAITING)
+        r->state = REQUEST_WAITING;
+}
+
+static void post_restock(struct http_request *r)
+{
+    struct admin_request request;
+    char sku[SKU_SIZE];
+    read_change(r, &request, sku, sizeof sku);
+    if (restock_item(r->context->front_end, &r->question, &request, &r->reply) == CHANGE_WAITING)
+        r->state = REQUEST_WAITING;
+}
+
+/* Who changed what, and what came of it: one line each; but strangers may not fill the log. */
+static void finish_change(struct http_request *r)
+{
+    char path[256];
+    const char *code = http_reply_problem_word(&r->reply);
+    bool is_denied = r->reply.status == 401 || r->reply.status == 403;
+    if (is_denied && !log_wants(LOG_LEVEL_DEBUG))
+        return;
+    log_info("admin_answered", "method=%s path=%s status=%u code=%s request_id=%s", r->method,
+             log_quote(r->path, path, sizeof path), r->reply.status, code ? code : "-",
+             r->request_id ? r->request_id : "-");
 }
 
 /* ---- orders ---- */
@@ -154,6 +249,11 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/v1/orders/", .answer = get_order},
     {.method = "GET", .path = "/v1/items", .answer = get_items},
     {.method = "GET", .path = "/v1/items/", .answer = get_item},
+    {.method = "PUT", .path = "/v1/items/", .begin = begin_change, .answer = put_item, .finish = finish_change,
+     .body_max = ADMIN_BODY_MAX},
+    {.method = "POST", .path = "/v1/items/", .suffix = "/restock", .begin = begin_change, .answer = post_restock,
+     .finish = finish_change, .body_max = ADMIN_BODY_MAX},
+    {.method = "GET", .path = "/v1/stats", .answer = get_stats},
     {.method = "GET", .path = "/healthz", .answer = get_health},
     {.method = "GET", .path = "/readyz", .answer = get_readiness},
     {.method = "GET", .path = "/metrics", .answer = get_metrics},
@@ -168,6 +268,13 @@ static const struct route routes[] = {
 
 #define ROUTE_COUNT (sizeof routes / sizeof routes[0])
 
+/* Is it one segment, and then the suffix? */
+static bool is_segment(const char *tail, const char *suffix)
+{
+    size_t len = strcspn(tail, "/");
+    return len > 0 && strcmp(tail + len, suffix ? suffix : "") == 0;
+}
+
 /* The part of url behind the route's path: "" for a whole match, NULL for none. */
 static const char *route_tail(const struct route *route, const char *url)
 {
@@ -177,7 +284,7 @@ static const char *route_tail(const struct route *route, const char *url)
     const char *tail = url + len;
     bool takes_tail = len > 1 && route->path[len - 1] == '/';
     if (takes_tail)
-        return *tail && !strchr(tail, '/') ? tail : NULL;
+        return is_segment(tail, route->suffix) ? tail : NULL;
     return *tail ? NULL : tail;
 }
 

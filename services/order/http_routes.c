@@ -35,7 +35,8 @@ static struct http_request *request_take(struct http_context *c, struct MHD_Conn
     }
     /* All but the reply's memory and the body, which is written before it is read. */
     r->attempt = (struct order_attempt){.submission.mailbox = c->mailbox};
-    r->inquiry.mailbox = c->mailbox;
+    r->inquiry.mailbox = r->question.mailbox = c->mailbox;
+    r->question.text = r->question.result = NULL;
     r->context = c;
     r->connection = connection;
     r->client = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -59,6 +60,7 @@ static void request_put_back(struct http_request *r)
 {
     struct http_context *c = r->context;
     c->active--;
+    admin_question_clear(&r->question);
     if (c->unused_count >= UNUSED_MAX) {
         request_free(r);
         return;
@@ -117,11 +119,20 @@ void http_request_refuse(struct http_request *r, enum problem_code code, const c
         http_reply_problem(&r->reply, &p);
 }
 
+_Static_assert(ADMIN_BODY_MAX == 2048 && ORDER_BODY_MAX == 4096, "the texts in refuse_body");
+
+static size_t body_max(const struct http_request *r)
+{
+    return r->route && r->route->body_max ? r->route->body_max : ORDER_BODY_MAX;
+}
+
 /* Too long a body; but what was decided before it still comes first. */
 static void refuse_body(struct http_request *r)
 {
     if (r->attempt.early == VERDICT_ADMITTED) {
-        http_request_refuse(r, PROBLEM_TOO_LARGE, "a body may have 4096 bytes");
+        http_request_refuse(r, PROBLEM_TOO_LARGE,
+                            body_max(r) == ADMIN_BODY_MAX ? "a body may have 2048 bytes"
+                                                          : "a body may have 4096 bytes");
         return;
     }
     r->state = REQUEST_REFUSED;
@@ -145,7 +156,7 @@ static bool body_is_long(const struct http_request *r)
 {
     const char *text = header_of(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
     int64_t length;
-    return text && (number_parse(text, 0, INT64_MAX, &length) != 0 || length > ORDER_BODY_MAX);
+    return text && (number_parse(text, 0, INT64_MAX, &length) != 0 || (size_t)length > body_max(r));
 }
 
 struct heads { /* what is gathered in one pass over the headers */
@@ -252,7 +263,7 @@ static enum MHD_Result begin(struct http_request *r, const char *version)
 /* A piece of the body. false: so much of what nobody asked for that the connection is to be closed. */
 static bool collect(struct http_request *r, const char *data, size_t len)
 {
-    if (r->state == REQUEST_READING && len > ORDER_BODY_MAX - r->body_len)
+    if (r->state == REQUEST_READING && len > body_max(r) - r->body_len)
         refuse_body(r);
     if (r->state == REQUEST_READING)
         memcpy(r->body + r->body_len, data, len);
@@ -275,6 +286,9 @@ static enum MHD_Result answer(struct http_request *r)
     case REQUEST_TOLD:
         if (query_order_finish(r->context->front_end, &r->inquiry, &r->reply) == QUERY_WAITING)
             r->state = REQUEST_WAITING;
+        break;
+    case REQUEST_ASKED:
+        change_item_finish(r->context->front_end, &r->question, &r->reply);
         break;
     case REQUEST_REFUSED:
         break;
@@ -364,7 +378,10 @@ void http_routes_resume(struct http_context *c)
     struct inquiry_list told;
     struct submission *s;
     struct inquiry *q;
+    struct admin_question_list asked;
+    struct admin_question *a;
     mailbox_take_inquiries(c->mailbox, &told);
+    mailbox_take_questions(c->mailbox, &asked);
     if (judged.count > 0)
         FAULT_POINT("http.before_resume");
     while ((s = submission_list_take(&judged)) != NULL)
@@ -373,6 +390,11 @@ void http_routes_resume(struct http_context *c)
         STAILQ_REMOVE_HEAD(&told, in_mailbox);
         resume((struct http_request *)(void *)((char *)q - offsetof(struct http_request, inquiry)),
                REQUEST_TOLD);
+    }
+    while ((a = STAILQ_FIRST(&asked)) != NULL) {
+        STAILQ_REMOVE_HEAD(&asked, in_mailbox);
+        resume((struct http_request *)(void *)((char *)a - offsetof(struct http_request, question)),
+               REQUEST_ASKED);
     }
     if (c->waiting > CROWD)
         c->resume_ns = clock_mono_ns() + (int64_t)c->waiting * HOLD_NS;
@@ -387,8 +409,11 @@ int64_t http_routes_sleep_ns(const struct http_context *c, int64_t now_ns, int64
 {
     int64_t until_ns = status_desk_next_ns(c->front_end->desk);
     int64_t packet_ns = packet_desk_next_ns(c->front_end->packets);
+    int64_t admin_ns = admin_desk_next_ns(c->front_end->admin);
     if (packet_ns < until_ns)
         until_ns = packet_ns;
+    if (admin_ns < until_ns)
+        until_ns = admin_ns;
     if (http_routes_holds(c, now_ns) && c->resume_ns < until_ns)
         until_ns = c->resume_ns;
     if (until_ns <= now_ns)

@@ -71,6 +71,7 @@ static void turn(struct http_thread *t)
     now_ns = clock_mono_ns();
     status_desk_expire(t->server->front_end->desk, now_ns);
     packet_desk_expire(t->server->front_end->packets, now_ns);
+    admin_desk_expire(t->server->front_end->admin, now_ns);
     if (fds[1].revents)
         http_routes_resume(&t->context);
     if (fds[2].revents) {

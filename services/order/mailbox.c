@@ -9,9 +9,10 @@
 #include "common/base/alloc.h"
 
 struct mailbox {
-    pthread_mutex_t lock; /* over both lists */
+    pthread_mutex_t lock; /* over the lists */
     struct submission_list list;
     struct inquiry_list inquiries;
+    struct admin_question_list questions;
     int fd;
 };
 
@@ -23,6 +24,7 @@ int mailbox_new(struct mailbox **out)
     struct mailbox *m = xcalloc(1, sizeof *m);
     pthread_mutex_init(&m->lock, NULL);
     STAILQ_INIT(&m->inquiries);
+    STAILQ_INIT(&m->questions);
     m->fd = fd;
     *out = m;
     return 0;
@@ -80,5 +82,23 @@ void mailbox_take_inquiries(struct mailbox *m, struct inquiry_list *taken)
     STAILQ_INIT(taken);
     pthread_mutex_lock(&m->lock);
     STAILQ_CONCAT(taken, &m->inquiries);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void mailbox_post_question(struct mailbox *m, struct admin_question *q)
+{
+    pthread_mutex_lock(&m->lock);
+    bool was_empty = STAILQ_EMPTY(&m->questions);
+    STAILQ_INSERT_TAIL(&m->questions, q, in_mailbox);
+    pthread_mutex_unlock(&m->lock);
+    if (was_empty)
+        eventfd_write(m->fd, 1);
+}
+
+void mailbox_take_questions(struct mailbox *m, struct admin_question_list *taken)
+{
+    STAILQ_INIT(taken);
+    pthread_mutex_lock(&m->lock);
+    STAILQ_CONCAT(taken, &m->questions);
     pthread_mutex_unlock(&m->lock);
 }

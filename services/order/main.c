@@ -142,6 +142,9 @@ static void start_front_end(struct service *s)
     fe->pages.busy = s->settings.http.busy_page;
     fe->pages.sold_out = s->settings.http.sold_out_page;
     fe->metrics = &s->metrics;
+    fe->stats = stats_new(fe->metrics, clock_mono_ns());
+    fe->alive = alive_new();
+    fe->instance = s->producer;
     fe->id_key = s->id_key;
     fe->pending = pending_new(s->settings.order.keep_decided);
     fe->catalogue = catalogue_new(fe->shards);
@@ -149,6 +152,10 @@ static void start_front_end(struct service *s)
         log_fatal(EXIT_FAILED, "no_status_desk", "reason=\"%s\"", strerror(errno));
     if (packet_desk_new(&fe->packets) != 0)
         log_fatal(EXIT_FAILED, "no_packet_desk", "reason=\"%s\"", strerror(errno));
+    if (admin_desk_new(&fe->admin) != 0)
+        log_fatal(EXIT_FAILED, "no_admin_desk", "reason=\"%s\"", strerror(errno));
+    if (admin_token_new(&fe->admin_token, s->settings.auth.admin_token_file, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_admin_token", "setting=auth.admin_token_file reason=\"%s\"", why.text);
     const struct publisher_options options = {
         .settings = &s->settings,
         .addresses = &s->addresses,
@@ -156,7 +163,9 @@ static void start_front_end(struct service *s)
         .catalogue = fe->catalogue,
         .desk = fe->desk,
         .packets = fe->packets,
+        .admin = fe->admin,
         .metrics = fe->metrics,
+        .alive = fe->alive,
         .log_orders = &fe->log_orders,
         .producer = s->producer,
     };
@@ -216,6 +225,8 @@ static void reload(struct service *s)
     } else {
         log_set_level((enum log_level)fresh.log.level);
         take_thresholds(&s->front_end, &fresh);
+        if (admin_token_reload(s->front_end.admin_token, &why) != 0)
+            log_error("admin_token_not_reloaded", "reason=\"%s\"", why.text);
         log_info("reloaded", "max_rate=%lld user_rate=%lld user_burst=%lld max_pending=%lld",
                  (long long)fresh.admission.max_rate, (long long)fresh.admission.user_rate,
                  (long long)fresh.admission.user_burst, (long long)fresh.admission.max_pending);
@@ -242,6 +253,12 @@ static bool is_alive(const struct service *s, int64_t now_ns)
            now_ns - publisher_turn_ns(s->front_end.publisher) < BROKER_ALIVE_NS;
 }
 
+static void take_stats(struct front_end *fe, int64_t now_ns)
+{
+    struct pending_counts counts = pending_counts(fe->pending);
+    stats_take(fe->stats, counts.decided_confirmed + counts.decided_rejected, now_ns);
+}
+
 /* Until SIGTERM. */
 static void run(struct service *s)
 {
@@ -260,6 +277,7 @@ static void run(struct service *s)
         }
         int64_t now_ns = clock_mono_ns();
         publisher_watchdog(s->front_end.publisher, now_ns);
+        take_stats(&s->front_end, now_ns);
         if (is_alive(s, now_ns))
             notify_watchdog(now_ns);
         if (now_ns - status_ns > STATUS_EVERY_NS) {
@@ -280,6 +298,7 @@ static void stop(struct service *s)
     FAULT_POINT("front_end.draining");
     status_desk_close(fe->desk);
     packet_desk_close(fe->packets);
+    admin_desk_close(fe->admin);
     http_server_quiesce(s->http);
     FAULT_POINT("front_end.quiesced");
     publisher_stop(fe->publisher);
@@ -293,6 +312,10 @@ static void stop(struct service *s)
     publisher_free(fe->publisher);
     status_desk_free(fe->desk);
     packet_desk_free(fe->packets);
+    admin_desk_free(fe->admin);
+    alive_free(fe->alive);
+    stats_free(fe->stats);
+    admin_token_free(fe->admin_token);
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);
     address_limit_free(fe->addresses);

@@ -54,6 +54,11 @@ static const struct {
                                  "Questions about red packets, each for many ids"},
     [METRIC_PACKET_IDS] = {"seckill_order_packet_ids_total", "", "Ids in these questions"},
     [METRIC_RPC_LATE] = {"seckill_order_rpc_late_total", "", "Answers that nobody waited for any more"},
+    [METRIC_ADMIN_DONE] = {"seckill_order_admin_total", "outcome=\"done\"",
+                           "Changes that operators asked for"},
+    [METRIC_ADMIN_REFUSED] = {"seckill_order_admin_total", "outcome=\"refused\"", NULL},
+    [METRIC_ADMIN_DENIED] = {"seckill_order_admin_total", "outcome=\"denied\"", NULL},
+    [METRIC_ADMIN_FAILED] = {"seckill_order_admin_total", "outcome=\"failed\"", NULL},
     [METRIC_HTTP_REQUESTS] = {"seckill_order_http_requests_total", "", "HTTP requests of any kind"},
     [METRIC_HTTP_SHED] = {"seckill_order_http_shed_total", "",
                           "Requests refused because of too many connections"},
@@ -119,6 +124,24 @@ void histogram_add(struct metrics *m, enum histogram which, uint64_t value)
         i = HISTOGRAM_BOUNDS;
     atomic_fetch_add_explicit(&m->histograms[which].count[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&m->histograms[which].sum, value, memory_order_relaxed);
+}
+
+double histogram_quantile(enum histogram which, const uint64_t count[HISTOGRAM_BOUNDS + 1], double part)
+{
+    const uint64_t *bounds = histograms[which].bounds;
+    double total = 0, below = 0, lower = 0;
+    for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        total += (double)count[i];
+    if (total == 0)
+        return -1;
+    for (int i = 0; i < HISTOGRAM_BOUNDS && bounds[i] != 0; i++) {
+        double here = (double)count[i];
+        if (here > 0 && below + here >= part * total)
+            return lower + ((double)bounds[i] - lower) * (part * total - below) / here;
+        below += here;
+        lower = (double)bounds[i];
+    }
+    return lower;
 }
 
 /* The count is what the buckets add up to at this moment, so that the last bucket and it agree. */

@@ -46,6 +46,11 @@ enum metric {
     METRIC_PACKET_QUESTIONS, /* messages to the red packets' worker about orders */
     METRIC_PACKET_IDS,       /* orders in them */
     METRIC_RPC_LATE,         /* answers that nobody waited for any more */
+    /* Changes by operators, by what came of them */
+    METRIC_ADMIN_DONE,
+    METRIC_ADMIN_REFUSED, /* 4xx */
+    METRIC_ADMIN_DENIED,  /* 401, 403 */
+    METRIC_ADMIN_FAILED,  /* 503, 504 */
     /* HTTP */
     METRIC_HTTP_REQUESTS,
     METRIC_HTTP_SHED,         /* refused because of too many connections */
@@ -82,6 +87,11 @@ static inline void metric_add(struct metrics *m, enum metric which, uint64_t n)
 
 /* Two relaxed additions and a short search. Any thread. */
 void histogram_add(struct metrics *m, enum histogram which, uint64_t value);
+
+/* The value below which this part (0 to 1) of the counted ones lie, in the histogram's own unit
+ * (microseconds, orders), between the bounds of its bucket; beyond the last bound, that bound. -1: none were
+ * counted. */
+double histogram_quantile(enum histogram which, const uint64_t count[HISTOGRAM_BOUNDS + 1], double part);
 
 /* Appends the counters and histograms in Prometheus text format 0.0.4. */
 void metrics_print(const struct metrics *m, struct buffer *out);

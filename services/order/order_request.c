@@ -3,11 +3,11 @@
 #include "services/order/order_request.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/base/number.h"
+#include "common/pipeline/json_read.h"
 
 enum { SEEN_USER_ID = 1, SEEN_SKU = 2, SEEN_QUANTITY = 4 };
 
@@ -113,27 +113,15 @@ static enum order_request_result set_json_member(struct reader *r, const char *n
     }
 }
 
-static enum order_request_result malformed_json(struct reader *r, const json_error_t *error)
-{
-    /* jansson quotes the client's bytes, which need not be UTF-8 and may be cut in the middle of a character.
-     */
-    char text[JSON_ERROR_TEXT_LENGTH];
-    snprintf(text, sizeof text, "%s", error->text);
-    for (char *c = text; *c; c++)
-        if (*c < 0x20 || *c > 0x7e)
-            *c = '?';
-    detail_set(r->why, "the body is not valid JSON: line %d, column %d: %s", error->line, error->column,
-               text);
-    return ORDER_REQUEST_MALFORMED;
-}
-
 static enum order_request_result parse_json(struct reader *r, struct slice body)
 {
     json_error_t error;
     json_t *root =
         json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
-    if (!root)
-        return malformed_json(r, &error);
+    if (!root) {
+        json_read_syntax_error(&error, r->why);
+        return ORDER_REQUEST_MALFORMED;
+    }
 
     enum order_request_result result = ORDER_REQUEST_OK;
     const char *name;
@@ -362,13 +350,4 @@ enum order_request_result order_request_parse(enum body_type type, struct slice 
     r.seen = 0;
     out->quantity = 1;
     return parse_json(&r, body);
-}
-
-bool idempotency_key_is_valid(const char *key)
-{
-    size_t len = 0;
-    for (; key[len]; len++)
-        if (key[len] < 0x21 || key[len] > 0x7e || len == IDEMPOTENCY_KEY_MAX)
-            return false;
-    return len > 0;
 }

@@ -13,10 +13,10 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/pipeline/item_change.h" /* idempotency_key_is_valid */
 #include "common/pipeline/message.h"
 
-#define ORDER_BODY_MAX      4096 /* bytes; a longer one is 413 */
-#define IDEMPOTENCY_KEY_MAX 128
+#define ORDER_BODY_MAX 4096 /* bytes; a longer one is 413 */
 
 enum body_type {
     BODY_JSON,
@@ -40,8 +40,5 @@ enum order_request_result { ORDER_REQUEST_OK, ORDER_REQUEST_MALFORMED, ORDER_REQ
  * sent. */
 enum order_request_result order_request_parse(enum body_type type, struct slice body,
                                               struct order_request *out, struct detail *why);
-
-/* 1 to 128 visible ASCII characters (0x21 to 0x7e)? */
-bool idempotency_key_is_valid(const char *key);
 
 #endif

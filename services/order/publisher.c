@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -89,10 +90,11 @@ static int sleep_ms(struct publisher *p, int64_t now_ns)
 
 static void wait_for_work(struct publisher *p)
 {
-    struct pollfd fds[6] = {
+    struct pollfd fds[7] = {
         {.fd = p->stop_fd, .events = POLLIN}, {.fd = coalescer_fd(p->coalescer), .events = POLLIN},
         {.fd = -1, .events = POLLIN},         {.fd = -1, .events = POLLIN},
         {.fd = -1, .events = POLLIN},         {.fd = -1, .events = POLLIN},
+        {.fd = -1, .events = POLLIN},
     };
     /* While the window is full, more orders are no reason to wake up: the confirm is. Nor while none may be
      * published: what woke us last may still be in the descriptor, which only the taking of orders clears. */
@@ -105,6 +107,7 @@ static void wait_for_work(struct publisher *p)
     if (p->connected && broker_state_is_reachable(publisher_state(p))) {
         fds[4].fd = status_desk_fd(p->options.desk);
         fds[5].fd = packet_desk_fd(p->options.packets);
+        fds[6].fd = admin_desk_fd(p->options.admin);
     }
     if (atomic_load(&p->stopping))
         fds[0].fd = -1;
@@ -116,7 +119,8 @@ static void ask(struct publisher *p, int64_t now_ns)
     p->packets.next_ns = INT64_MAX;
     if (!p->connected || !broker_state_is_reachable(publisher_state(p)))
         return;
-    if (ask_status(&p->asker, now_ns) || ask_packets(&p->packets, now_ns))
+    if (ask_status(&p->asker, now_ns) || ask_packets(&p->packets, now_ns) ||
+        ask_admin(p->options.admin, p->asker.rpc) || publisher_beat(p, now_ns))
         publisher_lose_session(p, "publishing a question failed");
 }
 
@@ -128,7 +132,8 @@ static bool is_finished(struct publisher *p)
     coalescer_close(p->coalescer);
     if (!p->connected)
         publisher_refuse_waiting(p, REFUSED_LOST);
-    return p->inflight.count == 0 && coalescer_count(p->coalescer) == 0;
+    return p->inflight.count == 0 && coalescer_count(p->coalescer) == 0 &&
+           admin_desk_held(p->options.admin) == 0;
 }
 
 static void *broker_thread(void *context)
@@ -187,6 +192,8 @@ int publisher_start(struct publisher **out, const struct publisher_options *opti
         .metrics = options->metrics,
         .next_ns = INT64_MAX,
     };
+    heartbeat_begin(&p->heartbeat, "order");
+    snprintf(p->heartbeat.instance, sizeof p->heartbeat.instance, "%s", options->producer);
     p->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     char dir[STORE_PATH_SIZE];
     settings_ledger_dir(options->settings, dir);

@@ -23,6 +23,8 @@
 
 #include "common/broker/address.h"
 #include "common/pipeline/settings.h"
+#include "services/order/admin_desk.h"
+#include "services/order/alive.h"
 #include "services/order/catalogue.h"
 #include "services/order/metrics.h"
 #include "services/order/packet_desk.h"
@@ -52,7 +54,9 @@ struct publisher_options { /* what is pointed to outlives the publisher */
     struct catalogue *catalogue;
     struct status_desk *desk;    /* its questions go out, and what is decided is told there */
     struct packet_desk *packets; /* its questions go out too */
+    struct admin_desk *admin;    /* … and its */
     struct metrics *metrics;
+    struct alive *alive;            /* who is heard of */
     const _Atomic bool *log_orders; /* log.orders */
     const char *producer;           /* this process run's name in message headers and ledger */
 };

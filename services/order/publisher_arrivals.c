@@ -48,6 +48,7 @@ static void on_blocked(void *context, bool blocked, struct slice reason)
         publisher_refuse_waiting(p, REFUSED_BLOCKED);
         status_desk_cannot_ask(p->options.desk);
         packet_desk_cannot_ask(p->options.packets);
+        admin_desk_cannot_ask(p->options.admin);
     } else {
         publisher_take_orders(p);
     }
@@ -111,7 +112,9 @@ static void take_snapshot(struct publisher *p, struct slice body)
 static void on_delivery(void *context, const struct broker_delivery *d)
 {
     struct publisher *p = context;
-    if (slice_is(d->consumer, CONSUMER_STOCK))
+    if (slice_is(d->consumer, CONSUMER_STOCK) && heartbeat_is(&d->properties))
+        publisher_take_heartbeat(p, d->body);
+    else if (slice_is(d->consumer, CONSUMER_STOCK))
         take_snapshot(p, d->body);
     else if (!rpc_client_delivery(p->asker.rpc, d))
         take_decisions(p, d->body);

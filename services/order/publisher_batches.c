@@ -170,6 +170,7 @@ void publisher_lose_session(struct publisher *p, const char *reason)
     publisher_refuse_waiting(p, REFUSED_LOST);
     status_desk_cannot_ask(p->options.desk);
     packet_desk_cannot_ask(p->options.packets);
+    admin_desk_cannot_ask(p->options.admin);
     rpc_client_lost(p->asker.rpc);
     broker_session_close(&p->session, false);
     inflight_forget_tags(&p->inflight);

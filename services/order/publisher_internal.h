@@ -1,7 +1,8 @@
 /*
- * The inside of the broker thread, for its three files: publisher.c (its life and its loop),
+ * The inside of the broker thread, for its four files: publisher.c (its life and its loop),
  * publisher_batches.c (the connection, what goes out on it, and how it ends), publisher_arrivals.c (what
- * comes in). But for the fields above "the broker thread's own", everything is touched by that thread alone.
+ * comes in), publisher_beat.c (signs of life). But for the fields above "the broker thread's own", everything
+ * is touched by that thread alone.
  */
 #ifndef SECKILL_ORDER_PUBLISHER_INTERNAL_H
 #define SECKILL_ORDER_PUBLISHER_INTERNAL_H
@@ -11,7 +12,9 @@
 
 #include "common/base/clock.h"
 #include "common/broker/renewal.h"
+#include "common/pipeline/heartbeat.h"
 #include "common/pipeline/ledger.h"
+#include "services/order/ask_admin.h"
 #include "services/order/ask_packets.h"
 #include "services/order/ask_status.h"
 #include "services/order/broker_session.h"
@@ -58,6 +61,8 @@ struct publisher {
     int64_t next_seq;
     struct ask_status asker;
     struct ask_packets packets;
+    struct heartbeat heartbeat;
+    struct heartbeat_clock beat;
     bool ledger_failed; /* no orders are taken: what is queued now could not be answered with 202 */
     int64_t ledger_probe_ns;
     int64_t clock_warned_ns;
@@ -104,6 +109,14 @@ void publisher_take_orders(struct publisher *p);
 
 /* After a failed ledger write: the disk may have room again. */
 void publisher_try_ledger(struct publisher *p, int64_t now_ns);
+
+/* ---- publisher_beat.c ---- */
+
+/* Sends a sign of life if it is time. E_CLOSED: the publish connection died of it. */
+int publisher_beat(struct publisher *p, int64_t now_ns) MUST_USE;
+
+/* Somebody's sign of life came. */
+void publisher_take_heartbeat(struct publisher *p, struct slice body);
 
 /* ---- publisher_arrivals.c ---- */
 

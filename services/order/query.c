@@ -7,8 +7,6 @@
 #include "common/base/clock.h"
 #include "services/order/submit_order.h"
 
-#define CATALOGUE_STALE_MS 3000 /* snapshots come at least once a second */
-
 static void answer_not_found(const char *detail, struct http_reply *reply)
 {
     http_reply_problem(
@@ -29,6 +27,8 @@ struct item_listing {
     struct buffer *out;
     const char *only; /* this sku; NULL: all */
     int count;
+    int64_t age_ms; /* of the oldest one listed */
+    int64_t version;
 };
 
 static void list_item(void *context, const struct item *item, int64_t age_ms)
@@ -41,6 +41,9 @@ static void list_item(void *context, const struct item *item, int64_t age_ms)
     item_encode(l->out, item);
     l->out->len--; /* its "}": one more member */
     buffer_printf(l->out, ",\"age_ms\":%lld}", (long long)age_ms);
+    l->version = item->version;
+    if (age_ms > l->age_ms)
+        l->age_ms = age_ms;
 }
 
 static const char no_catalogue[] = "this front end has not seen the catalogue yet";
@@ -51,13 +54,16 @@ static void query_catalogue(struct front_end *fe, const char *only, struct http_
         catalogue_is_complete(fe->catalogue); /* before the visit: a snapshot may come in between */
     struct buffer *b = http_reply_json(reply, 200);
     struct item_listing listing = {.out = b, .only = only};
-    reply->cache_control = "max-age=1";
     if (!only)
         buffer_add_text(b, "{\"items\":[");
     catalogue_visit(fe->catalogue, clock_mono_ns(), list_item, &listing);
     if (!only)
         buffer_add_text(b, "]}");
 
+    /* A snapshot is replaced within a second; one that was not is no better for being kept elsewhere too. */
+    reply->cache_control = listing.age_ms <= CATALOGUE_STALE_MS ? "max-age=1" : "no-cache";
+    if (only && listing.version > 0)
+        snprintf(reply->etag, sizeof reply->etag, "\"%lld\"", (long long)listing.version);
     bool is_answered = only ? listing.count > 0 || is_complete : is_complete;
     if (is_answered && !(only && listing.count == 0))
         return;

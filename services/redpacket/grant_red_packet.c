@@ -79,6 +79,7 @@ enum outcome grant_red_packet(struct grant_red_packet *g, struct task *task)
         detail_set(task->why, "%s is no event for red packets", event_kind_name(event.kind));
     if (unread || event.kind != EVENT_KIND_CONFIRMED)
         return OUTCOME_REJECT;
+    task->since_ms = event.decision.at_ms;
 
     struct campaign *campaign = campaign_find(g->store, event.decision.sku);
     struct packet p;

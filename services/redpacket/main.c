@@ -84,7 +84,7 @@ static const struct rpc_method methods[] = {
     {RPC_BALANCE_SHOW, answer_balance_show},   {NULL, NULL},
 };
 
-static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_REPLY, NULL};
+static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};
 static const char *const outbox_exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, NULL};
 
 static int run(struct redpacket *r)

@@ -174,7 +174,7 @@ static void make_sound_one(struct place *p)
     assert_true(wait_until(is_logged, &r, WAIT_SECONDS));
     stop_inventory(&r);
     assert_int_equal(size_of(p->wal), -1);
-    sql(p->db, "INSERT INTO item VALUES (1, 'a', '', 100, 9000, 5000, 0, 0, 0, 0, 0, 0);"
+    sql(p->db, "INSERT INTO item VALUES (1, 'a', '', 100, 9000, 5000, 0, 0, 0, 0, 0, 0, 1);"
                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
                "INSERT INTO orders SELECT printf('%026d', i), 'u' || i, 'a', 1, 1, 1, 0, 100, i, 0 FROM n;"
                "UPDATE shard SET receipt_no = 4000;"

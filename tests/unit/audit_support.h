@@ -93,7 +93,7 @@ static inline int set_up(void **state)
         apply_schema(stores[i], "inventory");
     }
     run_sql(
-        0, "INSERT INTO item VALUES (1, 'phone-1', '', 100, 10, 5, 3, 0, 0, 0, 0, 0);"
+        0, "INSERT INTO item VALUES (1, 'phone-1', '', 100, 10, 5, 3, 0, 0, 0, 0, 0, 1);"
            "INSERT INTO orders VALUES ('00000000000000000000000001', 'u1', 'phone-1', 2, 1, 1, 0, 100, 1, 3),"
            "('00000000000000000000000002', 'u1', 'phone-1', 1, 1, 1, 0, 100, 2, 3),"
            "('00000000000000000000000003', 'u1', 'phone-1', 1, 1, 1, 2, NULL, NULL, 3),"
@@ -101,7 +101,7 @@ static inline int set_up(void **state)
            "('00000000000000000000000005', 'u3', 'phone-9', 1, 1, 1, 3, NULL, NULL, NULL);"
            "INSERT INTO batch_seen VALUES ('front-1', 1, 3, 3, 0, 0, 1), ('front-2', 1, 3, 2, 1, 0, 2);");
     run_sql(1,
-            "INSERT INTO item VALUES (1, 'tv-1', '', 100, 10, 8, 0, 0, 0, 0, 0, 0);"
+            "INSERT INTO item VALUES (1, 'tv-1', '', 100, 10, 8, 0, 0, 0, 0, 0, 0, 1);"
             "INSERT INTO orders VALUES ('00000000000000000000000006', 'u1', 'tv-1', 1, 1, 1, 0, 100, 1, 0),"
             "('00000000000000000000000007', 'u1', 'tv-1', 1, 1, 1, 0, 100, 2, 0);"
             "INSERT INTO batch_seen VALUES ('front-1', 2, 1, 1, 0, 0, 1), ('', 0, 1, 1, 0, 0, 1);");

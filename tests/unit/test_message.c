@@ -259,12 +259,13 @@ static void test_an_item_without_a_window_is_written_with_nulls(void **state)
 {
     (void)state;
     struct buffer out = {0};
-    struct item item = {.sku = "a", .name = "n", .stock_total = 5, .stock_left = 4, .ends_ms = 1795348800123};
+    struct item item = {
+        .sku = "a", .name = "n", .stock_total = 5, .stock_left = 4, .ends_ms = 1795348800123, .version = 7};
     item_encode(&out, &item);
     assert_string_equal(buffer_text(&out),
                         "{\"sku\":\"a\",\"name\":\"n\",\"unit_price\":0,\"stock_total\":5,\"stock_left\":4,"
                         "\"limit_per_user\":0,\"starts_at\":null,\"ends_at\":\"2026-11-22T12:00:00.123Z\","
-                        "\"paused\":false,\"shard\":0}");
+                        "\"paused\":false,\"shard\":0,\"version\":7}");
     buffer_free(&out);
 }
 

@@ -6,8 +6,10 @@
 
 #include "common/pipeline/shard.h"
 #include "services/inventory/put_item.h"
+#include "services/inventory/restock_item.h"
 
-static struct item item;
+static struct put_item done;
+static struct item item; /* done.item */
 static struct rpc_refusal refusal;
 
 /* A number of shards of which this sku names the fixture's. */
@@ -25,7 +27,8 @@ static int put(struct stock_fixture *f, const char *question)
     assert_non_null(json);
     refusal = (struct rpc_refusal){.code = NULL};
     int error = put_item(f->stock, shards_for(f, json_string_value(json_object_get(json, "sku"))), json, 1000,
-                         &item, &refusal);
+                         &done, &refusal);
+    item = done.item;
     json_decref(json);
     return error;
 }
@@ -46,13 +49,13 @@ static void test_new_item_of_another_shard_is_not_made_here(void **state)
     const char *question = "{\"sku\":\"tv\",\"unit_price\":5,\"stock\":7}";
     json_t *json = json_loads(question, 0, NULL);
     refusal = (struct rpc_refusal){.code = NULL};
-    assert_int_equal(put_item(f->stock, 1, json, 1000, &item, &refusal),
+    assert_int_equal(put_item(f->stock, 1, json, 1000, &done, &refusal),
                      E_REFUSED); /* as if all were on shard 0 */
     assert_string_equal(refusal.code, "conflict");
     assert_non_null(strstr(refusal.detail.text, "belongs to shard 0"));
     assert_null(stock_find(f->stock, "tv"));
-    assert_int_equal(put_item(f->stock, shards, json, 1000, &item, &refusal), 0);
-    assert_int_equal(put_item(f->stock, 1, json, 1000, &item, &refusal), 0); /* it is here now, and stays */
+    assert_int_equal(put_item(f->stock, shards, json, 1000, &done, &refusal), 0);
+    assert_int_equal(put_item(f->stock, 1, json, 1000, &done, &refusal), 0); /* it is here now, and stays */
     json_decref(json);
 }
 
@@ -149,6 +152,124 @@ static void test_many_items_are_all_found(void **state)
     assert_null(stock_find(f->stock, "item-300"));
 }
 
+/* ---- versions ---- */
+
+#define TV "{\"sku\":\"tv\",\"unit_price\":5,\"stock\":7}"
+
+static void test_version_rises_with_changes_alone(void **state)
+{
+    struct stock_fixture *f = *state;
+    assert_int_equal(put(f, TV), 0);
+    assert_true(done.is_created && done.is_changed);
+    assert_int_equal(item.version, 1);
+    assert_int_equal(put(f, TV), 0); /* says what is so */
+    assert_false(done.is_created || done.is_changed);
+    assert_int_equal(item.version, 1);
+    do_sql(f->store, "UPDATE item SET stock_left = 3"); /* a sale */
+    assert_int_equal(stock_store_load(f->stock), 0);
+    assert_int_equal(put(f, "{\"sku\":\"tv\",\"paused\":true}"), 0);
+    assert_true(done.is_changed && !done.is_created);
+    assert_int_equal(item.version, 2);
+    assert_int_equal(ask_int(f->store, "SELECT version FROM item"), 2);
+}
+
+static void test_change_bound_to_a_version(void **state)
+{
+    struct stock_fixture *f = *state;
+    refused(f, "{\"sku\":\"tv\",\"unit_price\":5,\"stock\":7,\"if_match\":\"*\"}", "precondition", "no item");
+    refused(f, "{\"sku\":\"tv\",\"if_match\":[1]}", "precondition", "no item");
+    assert_int_equal(put(f, TV), 0);
+    refused(f, "{\"sku\":\"tv\",\"paused\":true,\"if_match\":[2,3]}", "precondition", "version is 1");
+    refused(f, "{\"sku\":\"tv\",\"paused\":true,\"if_match\":[]}", "precondition", "version is 1");
+    refused(f, "{\"sku\":\"tv\",\"paused\":true,\"if_match\":1}", "invalid", "if_match");
+    refused(f, "{\"sku\":\"tv\",\"paused\":true,\"if_match\":\"1\"}", "invalid", "if_match");
+    assert_int_equal(put(f, "{\"sku\":\"tv\",\"paused\":true,\"if_match\":[7,1]}"), 0);
+    assert_int_equal(put(f, "{\"sku\":\"tv\",\"paused\":false,\"if_match\":\"*\"}"), 0);
+    assert_int_equal(item.version, 3);
+    refused(f, "{\"sku\":\"tv\",\"if_absent\":true}", "precondition", "there already");
+    refused(f, "{\"sku\":\"tv\",\"if_absent\":1}", "invalid", "if_absent");
+}
+
+/* ---- restocks ---- */
+
+static struct restock restocked;
+static bool is_new;
+
+static int restock(struct stock_fixture *f, const char *question)
+{
+    json_t *json = json_loads(question, 0, NULL);
+    assert_non_null(json);
+    refusal = (struct rpc_refusal){.code = NULL};
+    int error = restock_item(f->stock, json, 1000, &restocked, &is_new, &refusal);
+    json_decref(json);
+    return error;
+}
+
+static void restock_refused(struct stock_fixture *f, const char *question, const char *code, const char *word)
+{
+    if (restock(f, question) != E_REFUSED)
+        fail_msg("taken: %s", question);
+    assert_string_equal(refusal.code, code);
+    if (!strstr(refusal.detail.text, word))
+        fail_msg("\"%s\" does not name %s", refusal.detail.text, word);
+}
+
+static void test_restock_counts_once_for_its_key(void **state)
+{
+    struct stock_fixture *f = *state;
+    assert_int_equal(put(f, TV), 0);
+    do_sql(f->store, "UPDATE item SET stock_left = 0"); /* sold out */
+    assert_int_equal(stock_store_load(f->stock), 0);
+    for (int again = 0; again < 3; again++) {
+        assert_int_equal(restock(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"k1\"}"), 0);
+        assert_int_equal(is_new, again == 0);
+        assert_int_equal(restocked.stock_total, 12);
+        assert_int_equal(restocked.version, 2);
+        assert_int_equal(restocked.at_ms, 1000);
+        if (again == 1) { /* another process takes over */
+            stock_close(f);
+            stock_open(f);
+        }
+    }
+    assert_int_equal(stock_find(f->stock, "tv")->item.stock_left, 5);
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":6,\"key\":\"k1\"}", "idempotency_mismatch",
+                    "by 5 already");
+    assert_int_equal(restock(f, "{\"sku\":\"tv\",\"quantity\":6,\"key\":\"k2\"}"), 0);
+    assert_int_equal(restocked.stock_total, 18);
+    /* The first one's answer stays what it was. */
+    assert_int_equal(restock(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"k1\"}"), 0);
+    assert_int_equal(restocked.stock_total, 12);
+    assert_int_equal(ask_int(f->store, "SELECT stock_total - stock_left FROM item"), 7);
+}
+
+static void test_a_key_is_the_items_own(void **state)
+{
+    struct stock_fixture *f = *state;
+    assert_int_equal(put(f, TV), 0);
+    assert_int_equal(put(f, "{\"sku\":\"hifi\",\"unit_price\":5,\"stock\":1}"), 0);
+    assert_int_equal(restock(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"k\"}"), 0);
+    assert_int_equal(restock(f, "{\"sku\":\"hifi\",\"quantity\":2,\"key\":\"k\"}"), 0);
+    assert_true(is_new);
+    assert_int_equal(restocked.stock_total, 3);
+}
+
+static void test_what_is_wrong_with_a_restock_is_named(void **state)
+{
+    struct stock_fixture *f = *state;
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"k\"}", "not_found", "tv");
+    assert_int_equal(put(f, TV), 0);
+    restock_refused(f, "{\"quantity\":5,\"key\":\"k\"}", "invalid", "sku");
+    restock_refused(f, "{\"sku\":\"tv\",\"key\":\"k\"}", "invalid", "quantity");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":0,\"key\":\"k\"}", "invalid", "quantity");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":-5,\"key\":\"k\"}", "invalid", "quantity");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":5}", "invalid", "key");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"a b\"}", "invalid", "key");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":5,\"key\":\"k\",\"stok\":1}", "invalid", "stok");
+    restock_refused(f, "{\"sku\":\"tv\",\"quantity\":1000000000,\"key\":\"k\"}", "conflict", "in all");
+    assert_int_equal(ask_int(f->store, "SELECT count(*) FROM restock"), 0);
+    assert_int_equal(ask_int(f->store, "SELECT version FROM item"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stock_set_up, stock_tear_down)
@@ -160,6 +281,11 @@ int main(void)
         TEST(test_what_is_wrong_is_named),
         TEST(test_window_is_checked_against_what_stays),
         TEST(test_many_items_are_all_found),
+        TEST(test_version_rises_with_changes_alone),
+        TEST(test_change_bound_to_a_version),
+        TEST(test_restock_counts_once_for_its_key),
+        TEST(test_a_key_is_the_items_own),
+        TEST(test_what_is_wrong_with_a_restock_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

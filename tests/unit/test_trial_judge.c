@@ -47,7 +47,7 @@ static int set_up(void **state)
     s->store = open_or_fail(&s->place, STORE_CREATE);
     assert_int_equal(migrate_apply(s->store, inventory_migrations, NULL, NULL), 0);
     do_sql(s->store, "UPDATE shard SET receipt_no = 103");
-    do_sql(s->store, "INSERT INTO item VALUES (1, 'phone', 'Phone', 7, 10, 7, 0, 0, 0, 0, 1, 1)");
+    do_sql(s->store, "INSERT INTO item VALUES (1, 'phone', 'Phone', 7, 10, 7, 0, 0, 0, 0, 1, 1, 1)");
     decide(s, ID("1"), "ann", 0, 101);
     decide(s, ID("2"), "bob", 0, 102);
     decide(s, ID("3"), "cid", 0, 103);
