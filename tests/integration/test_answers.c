@@ -352,8 +352,7 @@ static void test_what_a_front_end_was_sent_is_recorded(void **state)
     struct stack *s = *state;
     char setting[STACK_PATH], id[27];
     const char *file = setting + strlen("trace.file=");
-    const char *const sets[] = {
-        "--set", setting, "--set", "admission.user_rate=1", "--set", "admission.user_burst=1", NULL};
+    const char *const sets[] = {"--set", setting, NULL};
     struct trace_reader *r = NULL;
     struct detail why = {.text = ""};
     struct http_response response;
