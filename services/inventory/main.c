@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
 #include "common/pipeline/worker_main.h"
+#include "services/inventory/answer_order.h"
 #include "services/inventory/answer_query.h"
 #include "services/inventory/broadcast_stock.h"
 #include "services/inventory/reserve_stock.h"
@@ -95,9 +96,13 @@ static void on_reload(void *context)
 }
 
 static const struct rpc_method methods[] = {
-    {RPC_ITEM_PUT, answer_item_put},         {RPC_ITEM_RESTOCK, answer_item_restock},
-    {RPC_ITEM_SHOW, answer_item_show},       {RPC_ITEM_LIST, answer_item_list},
-    {RPC_ORDER_STATUS, answer_order_status}, {NULL, NULL},
+    {RPC_ITEM_PUT, answer_item_put},
+    {RPC_ITEM_RESTOCK, answer_item_restock},
+    {RPC_ITEM_SHOW, answer_item_show},
+    {RPC_ITEM_LIST, answer_item_list},
+    {RPC_ORDER_STATUS, answer_order_status},
+    {RPC_ORDER_SHOW, answer_order_show},
+    {NULL, NULL},
 };
 
 static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};

@@ -283,27 +283,43 @@ int stock_add_buyer(struct stock_store *s, const struct stock_item *item, const 
     return statement_run(st);
 }
 
-int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out)
+static void order_record_read(struct statement *row, const char *order_id, struct order_record *out)
+{
+    *out = (struct order_record){.accepted_ms = statement_int(row, 7),
+                                 .limit_per_user = (int32_t)statement_int(row, 8)};
+    struct decision *d = &out->decision;
+    *d = (struct decision){.quantity = (int32_t)statement_int(row, 2),
+                           .at_ms = statement_int(row, 3),
+                           .reason = (enum reject_reason)statement_int(row, 4),
+                           .unit_price = statement_int(row, 5),
+                           .receipt_no = statement_int(row, 6)};
+    d->status = d->reason == REASON_NONE ? ORDER_CONFIRMED : ORDER_REJECTED;
+    d->total = d->unit_price * d->quantity;
+    memcpy(d->order_id, order_id, ORDER_ID_SIZE);
+    statement_copy_text(row, 0, d->user_id, sizeof d->user_id);
+    statement_copy_text(row, 1, d->sku, sizeof d->sku);
+}
+
+int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out)
 {
     struct statement *st = s->st[ORDER_FIND];
     statement_bind_text(st, 1, slice_of(order_id));
     int row = statement_next(st);
-    if (row == 1) {
-        *out = (struct decision){.quantity = (int32_t)statement_int(st, 2),
-                                 .at_ms = statement_int(st, 3),
-                                 .reason = (enum reject_reason)statement_int(st, 4),
-                                 .unit_price = statement_int(st, 5),
-                                 .receipt_no = statement_int(st, 6)};
-        out->status = out->reason == REASON_NONE ? ORDER_CONFIRMED : ORDER_REJECTED;
-        out->total = out->unit_price * out->quantity;
-        memcpy(out->order_id, order_id, ORDER_ID_SIZE);
-        statement_copy_text(st, 0, out->user_id, sizeof out->user_id);
-        statement_copy_text(st, 1, out->sku, sizeof out->sku);
-    }
+    if (row == 1)
+        order_record_read(st, order_id, out);
     statement_reset(st);
     if (row == 0)
         return E_NOT_FOUND;
     return row < 0 ? row : 0;
+}
+
+int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out)
+{
+    struct order_record record;
+    int error = stock_find_record(s, order_id, &record);
+    if (!error)
+        *out = record.decision;
+    return error;
 }
 
 /* ---- stock and receipts, by the transaction ---- */

@@ -69,7 +69,17 @@ void stock_store_committed(struct stock_store *s);
 
 /* ---- any time ---- */
 
-/* The stored decision. E_NOT_FOUND. */
+struct order_record { /* all that is stored of a decided order */
+    struct decision decision;
+    int64_t accepted_ms;
+    int32_t limit_per_user; /* that held for a confirmed order; 0: none */
+    bool archived;          /* in the archive (archive_store.h) */
+};
+
+/* E_NOT_FOUND. */
+int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out) MUST_USE;
+
+/* The stored decision alone. E_NOT_FOUND. */
 int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out) MUST_USE;
 
 /* Creates the item, or replaces what it says and raises its version (a transaction of its own). stock_total
