@@ -7,13 +7,13 @@
 
 SECKILL_PACKAGES=(
   # build
-  ca-certificates cmake gcc libc6-dev ninja-build pkg-config
+  ca-certificates cmake gcc libc6-dev ninja-build pkg-config scdoc
   libconfuse-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev
   libsystemd-dev libzstd-dev
   # run
   curl python3 rabbitmq-server
   # demonstrate and test
-  jq libcmocka-dev openssl python3-pika sqlite3 strace wrk
+  jq libcmocka-dev man-db openssl python3-pika sqlite3 strace wrk
 )
 
 # Prints what is not installed, one name a line.

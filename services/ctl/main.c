@@ -34,8 +34,9 @@ static const struct command commands[] = {
     {"topology", "check", NULL, "look whether the broker has all of it", cmd_topology_check_options,
      cmd_topology_check},
     {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
+    {"settings", NULL, NULL, "print the table of settings", cmd_settings_options, cmd_settings},
+    {"commands", NULL, NULL, "print the table of commands", cmd_commands_options, cmd_commands},
     {"stats", NULL, NULL, "which services are alive, and what they do", cmd_stats_options, cmd_stats},
-    {"settings", NULL, NULL, "print the table of settings as Markdown", cmd_settings_options, cmd_settings},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
     struct config *config =
         program_start(&spec, arguments.common_argc, arguments.common_argv, &settings, NULL);
     ctl->settings = &settings;
+    ctl->all = commands;
     int status;
     if (ctl->command) {
         status = ctl->command->run(ctl);
