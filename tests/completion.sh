@@ -12,7 +12,7 @@ expect() { # LINE WORDS... (all that is offered)
   read -ra COMP_WORDS <<<"$line"
   [[ $line != *' ' ]] || COMP_WORDS+=('')
   COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
-  _seckillctl
+  _seckillctl || : # its status says nothing
   [[ "${COMPREPLY[*]}" == "$*" ]] || { echo "'$line': offered '${COMPREPLY[*]}', not '$*'" >&2; status=1; }
 }
 

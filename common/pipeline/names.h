@@ -99,6 +99,10 @@
     "order.show" /* {order_id} → what order.status says of it, with "accepted_ms", "limit_per_user" and    \
                     "archived"; not_found */
 
+#define RPC_ORDERS_ARCHIVE                                                                                   \
+    "orders.archive" /* {"decided_before_ms", "limit", "after"?} → {"moved", "looked_at", "next": id or    \
+                        null}: of the next orders behind `after`, the old ones go into the archive */
+
 /* Questions to every worker: an operator has dealt with dead letters that it made. */
 #define RPC_DEAD_SETTLE                                                                                      \
     "dead.settle" /* {"how": "replayed"|"dropped", "letters": [{"message", "line", "times"}]}                \

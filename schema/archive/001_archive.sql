@@ -16,14 +16,16 @@ CREATE TABLE orders ( -- as in schema/inventory
     limit_per_user INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- One row. An order that comes again is looked for here if its id is not beyond highest_id, or if the ids that are
--- beyond it (keyed ones, which are random) may have it: see archive_store.h. Orders in (from_id, to_id] that are here
--- were copied, and may still have to be taken out of inventory's file; '' and '': none.
+-- One row. An order that comes again is looked for here if its id is not beyond highest_id, or if the filter over those
+-- that are (keyed ids, which are random) says that it may be here: see archive_store.h.
 CREATE TABLE horizon (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
-    shard      INTEGER NOT NULL, -- as in inventory's file
+    shard      INTEGER NOT NULL, -- as in inventory's file; -1: none yet
+    orders     INTEGER NOT NULL, -- rows above: an older copy of this file has fewer than inventory says
     highest_id TEXT    NOT NULL,
+    -- The orders in (from_id, to_id] that are here were copied last, and may still have to be taken out of inventory's
+    -- file; '' and '': none.
     from_id    TEXT    NOT NULL,
     to_id      TEXT    NOT NULL
 ) STRICT;
-INSERT INTO horizon (id, shard, highest_id, from_id, to_id) VALUES (1, -1, '', '', '');
+INSERT INTO horizon (id, shard, orders, highest_id, from_id, to_id) VALUES (1, -1, 0, '', '', '');

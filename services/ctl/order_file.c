@@ -53,7 +53,7 @@ int order_file_find(const struct ctl *ctl, const char *id, struct order_life *ou
         struct store *store = NULL;
         out->shard = (first + n) % shards;
         settings_inventory_path(ctl->settings, out->shard, path);
-        int rc = service_file_open(&store, path, inventory_migrations, &why);
+        int rc = inventory_file_open(&store, path, &why);
         if (rc == 0)
             rc = read_order(store, id, out, &why);
         store_close(store);

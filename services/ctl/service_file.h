@@ -14,4 +14,8 @@ extern const struct migration inventory_migrations[], redpacket_migrations[], no
 int service_file_open(struct store **out, const char *path, const struct migration *migrations,
                       struct detail *why) MUST_USE;
 
+/* Inventory's file; with its archive, where there is one beside it: then the table `orders` has the orders of
+ * both, each once. */
+int inventory_file_open(struct store **out, const char *path, struct detail *why) MUST_USE;
+
 #endif

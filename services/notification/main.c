@@ -160,7 +160,12 @@ static void on_reload(void *context)
     w->buyer.templates = w->templates = fresh;
 }
 
-    {RPC_NOTIFICATION_SHOW, answer_records}, {NULL, NULL},
+static const struct rpc_method methods[] = {
+    {RPC_NOTIFICATION_SHOW, answer_records},
+    {NULL, NULL},
+};
+
+static const char *const exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};
 static const char *const outbox_exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, NULL};
 
 static const struct worker_beside beside = {
