@@ -1,4 +1,4 @@
-/* A set of ids that may say yes to one that it does not have, and never no to one that it has (a Bloom
+/* A set of order ids that may say yes to one that it does not have, and never no to one that it has (a Bloom
  * filter). */
 #ifndef SECKILL_INVENTORY_ID_FILTER_H
 #define SECKILL_INVENTORY_ID_FILTER_H
@@ -9,7 +9,7 @@
 
 struct id_filter { /* zeroed: without ids */
     uint64_t *words;
-    size_t mask;  /* of bit numbers: their count is a power of two */
+    size_t mask;  /* of block numbers: their count is a power of two */
     size_t count; /* ids that were added */
 };
 
