@@ -17,11 +17,11 @@ for page in "$pages"/*.[1-8]; do
   ! grep -q '@run' "$page" || complain "${page##*/}: a @run line was not replaced"
 done
 
-for program in "$bin"/seckill-order "$bin"/seckill-{inventory,redpacket,notification} "$bin/seckillctl"; do
-  [[ -e $pages/${program##*/}.8 ]] || complain "there is no page for ${program##*/}"
-  shown=$(render "$pages/${program##*/}.8")
+for program in "$bin"/seckill*; do
+  page=$(compgen -G "$pages/${program##*/}.[18]") || { complain "there is no page for ${program##*/}"; continue; }
+  shown=$(render "$page")
   while read -r option; do
-    grep -q -- "^ *$option\\b" <<<"$shown" || complain "${program##*/}.8: no $option"
+    grep -q -- "^ *$option\\b" <<<"$shown" || complain "${page##*/}: no $option"
   done < <("$program" --help | grep -oE '^  --[a-z-]+')
 done
 
