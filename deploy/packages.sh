@@ -7,18 +7,27 @@
 
 SECKILL_PACKAGES=(
   # build
-  ca-certificates cmake gcc libc6-dev ninja-build pkg-config
+  ca-certificates cmake gcc libc6-dev ninja-build pkg-config scdoc
   libconfuse-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev
   libsystemd-dev libzstd-dev
   # run
   curl python3 rabbitmq-server
   # demonstrate and test
-  jq libcmocka-dev openssl python3-pika sqlite3 strace wrk
+  jq libcmocka-dev man-db openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
 )
+
+# For linting schema/openapi.yaml. Another node than Debian's will do, so it is the programs that count; and they bring a
+# hundred packages with them, so only tests/run.sh wants them.
+SECKILL_NODE_PACKAGES=(nodejs:node npm:npm)
 
 # Prints what is not installed, one name a line.
 packages_missing() {
   local package status
+  if [[ -n ${SECKILL_WANT_NODE:-} ]]; then
+    for package in "${SECKILL_NODE_PACKAGES[@]}"; do
+      command -v "${package#*:}" >/dev/null || printf '%s\n' "${package%:*}"
+    done
+  fi
   for package in "${SECKILL_PACKAGES[@]}"; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
     [[ $status == installed ]] || printf '%s\n' "$package"

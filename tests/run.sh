@@ -69,6 +69,7 @@ smoke() {
 }
 
 parse "$@"
+SECKILL_WANT_NODE=yes
 packages_require "$REPO/build/packages.log"
 build_both
 

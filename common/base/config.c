@@ -14,6 +14,7 @@
 #include "common/base/config_file.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
+#include "common/base/scdoc.h"
 
 enum source { FROM_DEFAULT, FROM_FILE, FROM_SET };
 
@@ -340,6 +341,36 @@ static void add_range(struct buffer *b, const struct config_option *o)
     }
     if (o->unit)
         buffer_printf(b, " %s", o->unit);
+}
+
+void config_document_scdoc(const struct config_spec *spec, FILE *out)
+{
+    struct buffer text = {0}, range = {0};
+    for (const struct config_option *o = spec->options; o->key; o++) {
+        buffer_clear(&range);
+        add_range(&range, o);
+        buffer_add_text(&text, "*");
+        scdoc_add(&text, o->key);
+        buffer_add_text(&text, "* = ");
+        if (*o->fallback) {
+            buffer_add_text(&text, "_");
+            scdoc_add(&text, o->fallback);
+            buffer_add_text(&text, "_");
+        } else {
+            buffer_add_text(&text, "(empty)");
+        }
+        if (range.len > 0) {
+            buffer_add_text(&text, " (");
+            scdoc_add(&text, buffer_text(&range));
+            buffer_add_text(&text, ")");
+        }
+        buffer_add_text(&text, "\n\t");
+        scdoc_add(&text, o->help);
+        buffer_add_text(&text, o->reloadable ? " Taken over on SIGHUP.\n\n" : "\n\n");
+    }
+    fwrite(text.data, 1, text.len, out);
+    buffer_free(&text);
+    buffer_free(&range);
 }
 
 void config_document(const struct config_spec *spec, FILE *out)

@@ -74,8 +74,9 @@ void config_free(struct config *c);
  * "/path/of/file:line"; a value that is empty or has blanks stands in quotes; passwords are shown as ***. */
 void config_print(const struct config *c, FILE *out);
 
-/* The table as Markdown, for the README: key, default, range, help. */
+/* The table as Markdown, for the README: key, default, range, help; and in scdoc's form, for the manual page. */
 void config_document(const struct config_spec *spec, FILE *out);
+void config_document_scdoc(const struct config_spec *spec, FILE *out);
 
 /* SIGHUP: reads everything (file and sets) again and copies the reloadable values into *settings (numbers,
  * booleans and choices only); others that changed are named in a warning and stay. On failure nothing

@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/scdoc.h"
 
 #ifdef SECKILL_FAULTS
 #define BUILD_NOTE " (with fault points)"
@@ -22,6 +23,7 @@ enum option_code { /* what getopt_long returns; FLAG_BASE + i is the program's o
                    OPTION_PRINT,
                    OPTION_VERSION,
                    OPTION_HELP,
+                   OPTION_SCDOC,
                    FLAG_BASE
 };
 
@@ -37,6 +39,7 @@ static const struct {
     {"print-config", NULL, OPTION_PRINT, "print each key, its value and where it came from, and exit"},
     {"version", NULL, OPTION_VERSION, "print the version, and exit"},
     {"help", NULL, OPTION_HELP, "print this, and exit"},
+    {"scdoc", NULL, OPTION_SCDOC, NULL}, /* for the manual pages: no business of --help */
 };
 
 #define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
@@ -92,9 +95,37 @@ static _Noreturn void print_help(const struct program_spec *spec)
     for (size_t i = 0; i < count_flags(spec); i++)
         print_option(spec->flags[i].name, NULL, spec->flags[i].help);
     for (size_t i = 0; i < COMMON_COUNT; i++)
-        print_option(common_options[i].name, common_options[i].argument, common_options[i].help);
+        if (common_options[i].help)
+            print_option(common_options[i].name, common_options[i].argument, common_options[i].help);
     printf("\nExit status: 0 fine, %d bad usage, %d bad configuration, %d no broker, %d disk.\n", EXIT_USAGE,
            EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_DISK);
+    finish();
+}
+
+static void add_option_scdoc(struct buffer *b, const char *name, const char *argument, const char *help)
+{
+    buffer_printf(b, "*--%s*", name);
+    if (argument) {
+        buffer_add_text(b, " _");
+        scdoc_add(b, argument);
+        buffer_add_text(b, "_");
+    }
+    buffer_add_text(b, "\n\t");
+    scdoc_add(b, help);
+    buffer_add_text(b, "\n\n");
+}
+
+/* The options as --help has them, in the form of the manual pages' sources. */
+static _Noreturn void print_scdoc(const struct program_spec *spec)
+{
+    struct buffer b = {0};
+    for (size_t i = 0; i < count_flags(spec); i++)
+        add_option_scdoc(&b, spec->flags[i].name, NULL, spec->flags[i].help);
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        if (common_options[i].help)
+            add_option_scdoc(&b, common_options[i].name, common_options[i].argument, common_options[i].help);
+    fwrite(b.data, 1, b.len, stdout);
+    buffer_free(&b);
     finish();
 }
 
@@ -131,6 +162,8 @@ static void take_option(const struct program_spec *spec, int code, struct comman
         finish();
     case OPTION_HELP:
         print_help(spec);
+    case OPTION_SCDOC:
+        print_scdoc(spec);
     default:
         if (code < FLAG_BASE) /* getopt has said what is wrong */
             bad_usage(spec);

@@ -95,16 +95,29 @@
 #define RPC_ORDER_STATUS                                                                                     \
     "order.status" /* {"ids": […]} → {"orders": [decision lines, or {order_id, "status":"unknown"}]} */
 
+#define RPC_ORDER_SHOW                                                                                       \
+    "order.show" /* {order_id} → what order.status says of it, with "accepted_ms", "limit_per_user" and    \
+                    "archived"; not_found */
+
+#define RPC_ORDERS_ARCHIVE                                                                                   \
+    "orders.archive" /* {"decided_before_ms", "limit", "after"?} → {"moved", "looked_at", "next": id or    \
+                        null}: of the next orders behind `after`, the old ones go into the archive */
+
 /* Questions to every worker: an operator has dealt with dead letters that it made. */
 #define RPC_DEAD_SETTLE                                                                                      \
     "dead.settle" /* {"how": "replayed"|"dropped", "letters": [{"message", "line", "times"}]}                \
                      → {"settled": N, "unknown": N} */
 
+/* Questions to notification. */
+#define RPC_NOTIFICATION_SHOW                                                                                \
+    "notification.show" /* {order_id} → {"records": [{"event", "state", "attempts", "last_error"?,         \
+                           "created_ms", "changed_ms"}]} */
+
 /* Questions to the red packets' worker. */
 #define RPC_CAMPAIGN_PUT  "campaign.put"  /* {sku, budget?, packets?, min_amount?} → the campaign */
 #define RPC_CAMPAIGN_SHOW "campaign.show" /* {sku} → the campaign */
 #define RPC_CAMPAIGN_LIST "campaign.list" /* {} → {"campaigns": […]} */
-#define RPC_PACKET_SHOW   "packet.show"   /* {"order_id"} → {"order_id","status","amount"}; not_found. */
+#define RPC_PACKET_SHOW   "packet.show"   /* {"order_id"} → {…,"status","amount","at_ms"}; not_found. */
                                           /* {"ids": […]} → {"packets": […]}, an unknown one too */
 #define RPC_BALANCE_SHOW "balance.show"   /* {"user_id"} → {"user_id","amount","packets"} */
 

@@ -171,6 +171,16 @@ void order_id_make_keyed(const struct order_id_key *key, const char *user_id, co
     finish(key, id, shard, out);
 }
 
+void order_id_ceiling(int64_t wall_ms, char out[ORDER_ID_SIZE])
+{
+    unsigned char id[ID_BYTES];
+    uint64_t ms = wall_ms > EPOCH_2020_MS ? (uint64_t)(wall_ms - EPOCH_2020_MS) : 0;
+    memset(id, 0xff, sizeof(id));
+    if (ms < UINT64_C(1) << TIME_BITS)
+        put_big_endian(id, ms << (64 - TIME_BITS) | (UINT64_MAX >> TIME_BITS), 8);
+    write_text(id, out);
+}
+
 bool order_id_is_well_formed(const char *text, size_t len)
 {
     if (len != ORDER_ID_CHARS || text[0] < '0' || text[0] > '7')

@@ -43,6 +43,10 @@ bool order_id_is_well_formed(const char *text, size_t len);
 /* Well-formed, and its MAC is ours: a front end of this deployment issued it. */
 bool order_id_is_issued(const struct order_id_key *key, const char *text, size_t len);
 
+/* The highest id of this millisecond (and of those before it): no id without a key that was made by then is
+ * above it. */
+void order_id_ceiling(int64_t wall_ms, char out[ORDER_ID_SIZE]);
+
 /* The shard inside; the id must be well-formed. */
 uint8_t order_id_shard(const char id[ORDER_ID_SIZE]);
 

@@ -248,6 +248,14 @@ const char *settings_inventory_path(const struct settings *s, int shard, char ou
     return out;
 }
 
+const char *settings_archive_of(const char *inventory_path, char out[STORE_PATH_SIZE])
+{
+    size_t len = strlen(inventory_path);
+    bool has_ending = len > 3 && strcmp(inventory_path + len - 3, ".db") == 0;
+    snprintf(out, STORE_PATH_SIZE, "%.*s.archive.db", (int)(has_ending ? len - 3 : len), inventory_path);
+    return out;
+}
+
 const char *settings_redpacket_path(const struct settings *s, char out[STORE_PATH_SIZE])
 {
     snprintf(out, STORE_PATH_SIZE, "%s/redpacket.db", s->store.dir);

@@ -88,6 +88,7 @@ int settings_check(const void *settings, struct detail *why);
  * into out, which is returned. */
 #define STORE_PATH_SIZE 4096
 const char *settings_inventory_path(const struct settings *s, int shard, char out[STORE_PATH_SIZE]);
+const char *settings_archive_of(const char *inventory_path, char out[STORE_PATH_SIZE]); /* "….archive.db" */
 const char *settings_redpacket_path(const struct settings *s, char out[STORE_PATH_SIZE]);
 const char *settings_notification_path(const struct settings *s, char out[STORE_PATH_SIZE]);
 const char *settings_ledger_dir(const struct settings *s, char out[STORE_PATH_SIZE]);

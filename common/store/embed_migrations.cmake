@@ -1,12 +1,18 @@
 # Builds numbered SQL files into a program: those of schema/pipeline, which every worker has, and those of
 # schema/<service>. Together they are numbered without a gap.
 #
-#   seckill_embed_migrations(TARGET SERVICE)  adds a generated file to TARGET that defines
+#   seckill_embed_migrations(TARGET SERVICE [ALONE])  adds a generated file to TARGET that defines
 #       const struct migration SERVICE_migrations[];
+#
+# ALONE: a file that is not a worker's own; it has no tables of schema/pipeline.
 #
 # The same file is the script that writes it (cmake -P), so that a changed .sql is taken up by the build alone.
 if(CMAKE_SCRIPT_MODE_FILE)
-  file(GLOB files ${SCHEMA_DIR}/pipeline/*.sql ${SCHEMA_DIR}/${SERVICE}/*.sql)
+  set(patterns ${SCHEMA_DIR}/pipeline/*.sql ${SCHEMA_DIR}/${SERVICE}/*.sql)
+  if(ALONE)
+    set(patterns ${SCHEMA_DIR}/${SERVICE}/*.sql)
+  endif()
+  file(GLOB files ${patterns})
   list(SORT files COMPARE FILE_BASENAME)
   set(rows "")
   set(expected 1)
@@ -45,10 +51,14 @@ set(SECKILL_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE} CACHE INTERNAL "")
 function(seckill_embed_migrations target service)
   set(dir ${PROJECT_SOURCE_DIR}/schema)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/${service}_migrations.c)
+  set(alone OFF)
+  if("ALONE" IN_LIST ARGN)
+    set(alone ON)
+  endif()
   file(GLOB files CONFIGURE_DEPENDS ${dir}/pipeline/*.sql ${dir}/${service}/*.sql)
   add_custom_command(
     OUTPUT ${output}
-    COMMAND ${CMAKE_COMMAND} -DSCHEMA_DIR=${dir} -DSERVICE=${service} -DOUTPUT=${output} -P ${SECKILL_EMBED_SCRIPT}
+    COMMAND ${CMAKE_COMMAND} -DSCHEMA_DIR=${dir} -DSERVICE=${service} -DALONE=${alone} -DOUTPUT=${output} -P ${SECKILL_EMBED_SCRIPT}
     DEPENDS ${files} ${SECKILL_EMBED_SCRIPT}
     COMMENT "Embedding schema/${service}"
     VERBATIM)

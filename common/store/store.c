@@ -196,7 +196,7 @@ static bool wal_is_empty(const char *path)
  */
 static int open_reader(struct store *s, const char *path, struct detail *why)
 {
-    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
     int error = store_code(sqlite3_open_v2(path, &s->db, flags, NULL));
     if (!error) {
         sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
@@ -211,7 +211,7 @@ static int open_reader(struct store *s, const char *path, struct detail *why)
     s->db = NULL;
     char *uri =
         sqlite3_mprintf("file:%s?immutable=1", path); /* a path with ? or # in it cannot be opened this way */
-    error = store_code(sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_URI, NULL));
+    error = store_code(sqlite3_open_v2(uri, &s->db, flags, NULL));
     sqlite3_free(uri);
     if (!error)
         error = claim_file(s, STORE_READER, why);
@@ -241,6 +241,32 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
     }
     *out = s;
     return 0;
+}
+
+static int attach(struct store *s, const char *name, const char *schema)
+{
+    char *sql =
+        sqlite3_mprintf("ATTACH %Q AS %Q; SELECT count(*) FROM %w.sqlite_schema", name, schema, schema);
+    int error = store_execute(s, sql);
+    sqlite3_free(sql);
+    return error;
+}
+
+/* As open_reader: what cannot be opened because there is no "-shm", and has no WAL, is read as it is. */
+int store_attach(struct store *s, const char *path, const char *schema, struct detail *why)
+{
+    int error = attach(s, path, schema);
+    if (error == E_IO && wal_is_empty(path)) {
+        char *detach = sqlite3_mprintf("DETACH %Q", schema);
+        (void)!store_execute(s, detach); /* the file may have failed when it was first read */
+        sqlite3_free(detach);
+        char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
+        error = attach(s, uri, schema);
+        sqlite3_free(uri);
+    }
+    if (error)
+        detail_set(why, "%s: %s", path, store_error(s));
+    return error;
 }
 
 void store_close(struct store *s)

@@ -39,6 +39,10 @@ enum store_mode {
  */
 int store_open(struct store **out, const char *path, enum store_mode mode, struct detail *why) MUST_USE;
 
+/* For a reader, outside of transactions: the file's tables too, as <schema>.<table>. Statements that are
+ * begun read both, this store's first. Errors as store_open's. */
+int store_attach(struct store *s, const char *path, const char *schema, struct detail *why) MUST_USE;
+
 /* Rolls back what is open. The statements of this store must be freed before. s may be NULL. */
 void store_close(struct store *s);
 

@@ -14,7 +14,8 @@
 static const struct ctl_option common_options[] = {
     {"config", "FILE", NULL},     {"set", "SECTION.KEY=VALUE", NULL},
     {"check-config", NULL, NULL}, {"print-config", NULL, NULL},
-    {"version", NULL, NULL},      {NULL, NULL, NULL},
+    {"version", NULL, NULL},      {"scdoc", NULL, NULL},
+    {NULL, NULL, NULL},
 };
 
 static const struct ctl_option *find_option(const struct ctl_option *list, const char *name, size_t len)

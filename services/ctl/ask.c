@@ -37,8 +37,8 @@ int ctl_ask(struct rpc_caller *rpc, const struct ctl_question *question, json_t 
     char code[RPC_CODE_SIZE];
     struct detail why = {""};
     char *text = json_dumps(question->body, JSON_COMPACT);
-    int rc = rpc_call(rpc, question->routing_key, question->method, slice_of(text), ANSWER_TIMEOUT_MS, result,
-                      code, &why);
+    int rc = rpc_call(rpc, question->routing_key, question->method, slice_of(text),
+                      question->timeout_ms ? question->timeout_ms : ANSWER_TIMEOUT_MS, result, code, &why);
     free(text);
     if (rc == 0)
         return EXIT_OK;

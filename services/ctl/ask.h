@@ -21,6 +21,7 @@ struct ctl_question {
     const char *routing_key;
     const char *method;
     json_t *body;
+    int timeout_ms; /* 0: 5 s */
 };
 
 /* EXIT_OK: *result is the caller's. EXIT_FAILED: the answer is no. EXIT_UNAVAILABLE: there is none.

@@ -322,7 +322,7 @@ static int check_stores(struct audit *a, struct detail *why)
     int rc = 0, count = a->options->store_count;
     struct store **stores = xcalloc((size_t)count, sizeof(struct store *));
     for (int i = 0; i < count && rc == 0; i++) {
-        rc = service_file_open(&stores[i], a->options->stores[i], inventory_migrations, why);
+        rc = inventory_file_open(&stores[i], a->options->stores[i], why);
         if (rc == 0 && (rc = store_execute(stores[i], "BEGIN")))
             detail_set(why, "%s: %s", a->options->stores[i], store_error(stores[i]));
         if (rc == 0)

@@ -9,6 +9,7 @@
 #include "common/pipeline/event_message.h"
 #include "common/store/statement.h"
 #include "services/ctl/audit_packets.h"
+#include "services/ctl/service_file.h"
 
 #define ID_SIZE 64 /* an order id, or whatever stands in its place in a damaged file */
 
@@ -74,10 +75,9 @@ static int step(struct walk *w, struct detail *why)
     return row < 0 ? row : 0;
 }
 
-/* The file as of this moment, before its first row. */
-static int begin(struct walk *w, const char *path, const char *sql, struct detail *why)
+/* The file, opened with this result, as of this moment, before its first row. */
+static int begin(struct walk *w, int rc, const char *path, const char *sql, struct detail *why)
 {
-    int rc = store_open(&w->store, path, STORE_READER, why);
     if (rc == 0 && (rc = store_execute(w->store, "BEGIN")))
         detail_set(why, "%s: %s", path, store_error(w->store));
     if (rc == 0)
@@ -240,18 +240,22 @@ static int open_all(struct events *e, const struct audit_options *files, struct 
 {
     int rc = 0;
     if (files->notification) {
-        rc = begin(&e->notification, files->notification,
+        rc = begin(&e->notification,
+                   store_open(&e->notification.store, files->notification, STORE_READER, why),
+                   files->notification,
                    "SELECT order_id, kind, state FROM notification ORDER BY order_id, kind", why);
         if (rc == 0)
             rc = statement_prepare(&e->letter, e->notification.store,
                                    "SELECT coalesce(settled, '') FROM dead_letter WHERE message = ?1", why);
     }
     if (rc == 0 && files->redpacket)
-        rc = begin(&e->redpacket, files->redpacket,
-                   "SELECT order_id, user_id, sku, status FROM packet ORDER BY order_id", why);
+        rc = begin(&e->redpacket, store_open(&e->redpacket.store, files->redpacket, STORE_READER, why),
+                   files->redpacket, "SELECT order_id, user_id, sku, status FROM packet ORDER BY order_id",
+                   why);
     for (int i = 0; i < e->shard_count && rc == 0; i++)
-        rc = begin(&e->shards[i], files->stores[i],
-                   "SELECT order_id, user_id, sku, reason FROM orders ORDER BY order_id", why);
+        rc = begin(&e->shards[i], inventory_file_open(&e->shards[i].store, files->stores[i], why),
+                   files->stores[i], "SELECT order_id, user_id, sku, reason FROM orders ORDER BY order_id",
+                   why);
     return rc;
 }
 

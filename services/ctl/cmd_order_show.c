@@ -1,16 +1,11 @@
-/* order show: what was decided, read from the inventory files of this host (nobody is asked, nothing is
- * locked). */
+/* order show: an order's whole life, as all services know it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "common/base/clock.h"
-#include "common/pipeline/message.h"
-#include "common/store/statement.h"
 #include "services/ctl/commands.h"
-#include "services/ctl/service_file.h"
+#include "services/ctl/order_life.h"
 #include "services/ctl/table.h"
 
 const struct ctl_option cmd_order_show_options[] = {
@@ -18,70 +13,9 @@ const struct ctl_option cmd_order_show_options[] = {
     {NULL, NULL, NULL},
 };
 
-struct decided {
-    bool found;
-    struct decision decision;
-    int64_t accepted_ms;
-    int shard;
-};
+/* ---- for programs: what GET /v1/orders/{id} answers ---- */
 
-static int read_order(struct store *store, const char *id, struct decided *out, struct detail *why)
-{
-    struct statement *query = NULL;
-    int rc = statement_prepare(
-        &query, store,
-        "SELECT user_id, sku, quantity, accepted_ms, decided_ms, reason, unit_price, receipt_no "
-        "FROM orders WHERE order_id = ?",
-        why);
-    if (rc)
-        return rc;
-    statement_bind_text(query, 1, slice_of(id));
-    rc = statement_next(query);
-    if (rc == 1) {
-        struct decision *d = &out->decision;
-        out->found = true;
-        snprintf(d->order_id, sizeof(d->order_id), "%s", id);
-        statement_copy_text(query, 0, d->user_id, sizeof(d->user_id));
-        statement_copy_text(query, 1, d->sku, sizeof(d->sku));
-        d->quantity = (int32_t)statement_int(query, 2);
-        out->accepted_ms = statement_int(query, 3);
-        d->at_ms = statement_int(query, 4);
-        d->reason = (enum reject_reason)statement_int(query, 5);
-        d->status = d->reason == REASON_NONE ? ORDER_CONFIRMED : ORDER_REJECTED;
-        d->unit_price = statement_int(query, 6);
-        d->total = d->unit_price * d->quantity;
-        d->receipt_no = statement_int(query, 7);
-    } else if (rc < 0) {
-        detail_set(why, "the orders cannot be read: %s", store_error(store));
-    }
-    statement_free(query);
-    return rc < 0 ? rc : 0;
-}
-
-/* Looks in every shard's file, that of the id first. An exit code. */
-static int find_order(const struct ctl *ctl, struct decided *out)
-{
-    int shards = (int)ctl->settings->topology.shards;
-    int first = order_id_shard(ctl->argument) % shards;
-    for (int n = 0; n < shards && !out->found; n++) {
-        char path[STORE_PATH_SIZE];
-        struct detail why;
-        struct store *store = NULL;
-        out->shard = (first + n) % shards;
-        settings_inventory_path(ctl->settings, out->shard, path);
-        int rc = service_file_open(&store, path, inventory_migrations, &why);
-        if (rc == 0)
-            rc = read_order(store, ctl->argument, out, &why);
-        store_close(store);
-        if (rc == E_NOT_FOUND)
-            return ctl_fail(EXIT_CONFIG, "%s; is store.dir right, and is it on this host?", why.text);
-        if (rc)
-            return ctl_fail(ctl_exit_code(rc), "%s", why.text);
-    }
-    return EXIT_OK;
-}
-
-static void print_json(const struct decided *o)
+static void print_json(const struct order_life *o)
 {
     const struct decision *d = &o->decision;
     char text[RFC3339_SIZE];
@@ -96,16 +30,19 @@ static void print_json(const struct decided *o)
     } else {
         json_object_set_new(value, "reason", json_string(reject_reason_name(d->reason)));
     }
+    if (o->packet_amount > 0)
+        json_object_set_new(value, "red_packet", json_pack("{s:I}", "amount", (json_int_t)o->packet_amount));
     json_dumpf(value, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(value);
 }
 
-static void print_table(const struct decided *o)
+/* ---- for people ---- */
+
+static void print_terms(const struct order_life *o)
 {
     static const char *const columns[] = {"", "", NULL};
     const struct decision *d = &o->decision;
-    char text[RFC3339_SIZE];
     struct table *t = table_new(columns);
     table_add(t, "order");
     table_add(t, d->order_id);
@@ -127,14 +64,123 @@ static void print_table(const struct decided *o)
         table_add(t, "receipt");
         table_addf(t, "%" PRId64, d->receipt_no);
     }
-    table_add(t, "accepted at");
-    table_add(t, rfc3339_format(o->accepted_ms, text));
-    table_add(t, "decided at");
-    table_add(t, rfc3339_format(d->at_ms, text));
-    table_add(t, "shard");
-    table_addf(t, "%d", o->shard);
     table_print(t, stdout);
     table_free(t);
+    putchar('\n');
+}
+
+static void add_moment(struct table *t, int64_t at_ms)
+{
+    char text[RFC3339_SIZE];
+    table_add(t, at_ms > 0 ? rfc3339_format(at_ms, text) : "-");
+}
+
+static void add_step(struct table *t, int64_t at_ms, const char *who, const char *what)
+{
+    add_moment(t, at_ms);
+    table_add(t, who);
+    table_add(t, what);
+}
+
+static void add_decision(struct table *t, const struct order_life *o)
+{
+    const struct decision *d = &o->decision;
+    char who[32], limit[64] = "";
+    snprintf(who, sizeof(who), "inventory.%d", o->shard);
+    if (o->limit_per_user > 0)
+        snprintf(limit, sizeof(limit), ", within the limit of %" PRId64 " for each buyer", o->limit_per_user);
+    add_moment(t, d->at_ms);
+    table_add(t, who);
+    table_addf(t, "%s%s%s%s%s", order_status_name(d->status), d->status == ORDER_REJECTED ? ": " : "",
+               reject_reason_name(d->reason), limit, o->archived ? "; now in the archive" : "");
+}
+
+static void add_packet(struct table *t, const struct order_life *o)
+{
+    if (o->decision.status != ORDER_CONFIRMED)
+        return;
+    add_moment(t, o->packet_ms);
+    table_add(t, "redpacket");
+    if (o->packet_amount > 0)
+        table_addf(t, "red packet of %" PRId64, o->packet_amount);
+    else if (strcmp(o->packet, "none_left") == 0)
+        table_add(t, "no red packet: none was left");
+    else if (strcmp(o->packet, "no_campaign") == 0)
+        table_add(t, "no red packet: the item had no campaign");
+    else if (strcmp(o->packet, "unknown") == 0)
+        table_add(t, "nothing yet: the event is on its way");
+    else
+        table_add(t, "not known: the service does not answer");
+}
+
+static void add_record(struct table *t, const json_t *record)
+{
+    const char *event = json_string_value(json_object_get(record, "event"));
+    const char *state = json_string_value(json_object_get(record, "state"));
+    const char *error = json_string_value(json_object_get(record, "last_error"));
+    json_int_t attempts = json_integer_value(json_object_get(record, "attempts"));
+    add_moment(t, json_integer_value(json_object_get(record, "changed_ms")));
+    table_add(t, "notification");
+    table_addf(t, "message of %s: %s, %" PRId64 " attempt%s%s%s", event ? event : "?", state ? state : "?",
+               (int64_t)attempts, attempts == 1 ? "" : "s", error ? "; last error: " : "",
+               error ? error : "");
+}
+
+static void add_records(struct table *t, const struct order_life *o)
+{
+    size_t i;
+    const json_t *record;
+    if (!o->records)
+        add_step(t, 0, "notification", "not known: the service does not answer");
+    else if (json_array_size(o->records) == 0)
+        add_step(t, 0, "notification", "nothing yet: the event is on its way");
+    json_array_foreach(o->records, i, record) add_record(t, record);
+}
+
+static void add_letters(struct table *t, const struct order_life *o)
+{
+    size_t i;
+    const json_t *letter;
+    json_array_foreach(o->letters, i, letter)
+    {
+        const char *at = json_string_value(json_object_get(letter, "at"));
+        const char *queue = json_string_value(json_object_get(letter, "queue"));
+        const char *reason = json_string_value(json_object_get(letter, "reason"));
+        const char *detail = json_string_value(json_object_get(letter, "detail"));
+        table_add(t, at ? at : "-");
+        table_add(t, "dead letter");
+        table_addf(t, "%s, from %s: %s%s%s", json_string_value(json_object_get(letter, "id")),
+                   queue ? queue : "?", reason ? reason : "?", detail ? ": " : "", detail ? detail : "");
+    }
+}
+
+static void print_steps(const struct order_life *o)
+{
+    static const char *const columns[] = {"AT", "BY", "WHAT", NULL};
+    struct table *t = table_new(columns);
+    if (o->is_decided) {
+        add_step(t, o->accepted_ms, "order", "accepted");
+        add_decision(t, o);
+    }
+    if (o->is_decided && !o->from_file) {
+        add_packet(t, o);
+        add_records(t, o);
+    }
+    add_letters(t, o);
+    table_print(t, stdout);
+    table_free(t);
+}
+
+static int print_undecided(const struct ctl *ctl, const struct order_life *o)
+{
+    if (ctl_json(ctl)) {
+        printf("{\n  \"order_id\": \"%s\",\n  \"status\": \"unknown\"\n}\n", ctl->argument);
+        return EXIT_FAILED;
+    }
+    if (json_array_size(o->letters) > 0)
+        print_steps(o);
+    return ctl_fail(EXIT_FAILED, "order %s is not decided: %s", ctl->argument,
+                    json_array_size(o->letters) > 0 ? "see its dead letter" : "still queued, or never was");
 }
 
 int cmd_order_show(const struct ctl *ctl)
@@ -142,19 +188,18 @@ int cmd_order_show(const struct ctl *ctl)
     if (!order_id_is_well_formed(ctl->argument, strlen(ctl->argument)))
         return ctl_bad_usage(ctl, "\"%s\" is no order id: %d characters of Crockford base32, upper case",
                              ctl->argument, ORDER_ID_CHARS);
-    struct decided order = {.found = false};
-    int status = find_order(ctl, &order);
-    if (status)
-        return status;
-    if (!order.found && ctl_json(ctl)) {
-        printf("{\n  \"order_id\": \"%s\",\n  \"status\": \"unknown\"\n}\n", ctl->argument);
-        return EXIT_FAILED;
-    }
-    if (!order.found)
-        return ctl_fail(EXIT_FAILED, "order %s is not decided: still queued, or never was", ctl->argument);
-    if (ctl_json(ctl))
+    struct order_life order;
+    const bool is_for_people = !ctl_json(ctl);
+    const struct order_life_wants wants = {.records = is_for_people, .letters = is_for_people};
+    int status = order_life_read(ctl, ctl->argument, &wants, &order);
+    if (status == EXIT_OK && !order.is_decided) {
+        status = print_undecided(ctl, &order);
+    } else if (status == EXIT_OK && ctl_json(ctl)) {
         print_json(&order);
-    else
-        print_table(&order);
-    return EXIT_OK;
+    } else if (status == EXIT_OK) {
+        print_terms(&order);
+        print_steps(&order);
+    }
+    order_life_free(&order);
+    return status;
 }

@@ -36,6 +36,7 @@ struct ctl_given {
 
 struct ctl {
     const struct command *command;
+    const struct command *all; /* the table */
     const struct settings *settings;
     const char *argument;     /* the one word */
     const char *const *words; /* any number of them */

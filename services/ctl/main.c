@@ -14,7 +14,10 @@ static const struct command commands[] = {
     {"item", "restock", "SKU", "add stock, once for a key", cmd_item_restock_options, cmd_item_restock},
     {"item", "pause", "SKU", "sell nothing of an item for now", cmd_item_pause_options, cmd_item_pause},
     {"item", "resume", "SKU", "sell a paused item again", cmd_item_resume_options, cmd_item_resume},
-    {"order", "show", "ID", "what was decided about an order", cmd_order_show_options, cmd_order_show},
+    {"order", "show", "ID", "an order's whole life, from all services", cmd_order_show_options,
+     cmd_order_show},
+    {"order", "export", NULL, "decided orders as CSV or NDJSON, from the files of this host",
+     cmd_order_export_options, cmd_order_export},
     {"campaign", "put", "SKU", "create or change an item's red packets", cmd_campaign_put_options,
      cmd_campaign_put},
     {"campaign", "list", NULL, "all red packet campaigns", cmd_campaign_list_options, cmd_campaign_list},
@@ -30,9 +33,12 @@ static const struct command commands[] = {
      cmd_topology_definitions_options, cmd_topology_definitions},
     {"topology", "check", NULL, "look whether the broker has all of it", cmd_topology_check_options,
      cmd_topology_check},
+    {"archive", NULL, NULL, "move old decided orders out of inventory's files into their archives",
+     cmd_archive_options, cmd_archive},
     {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
     {"stats", NULL, NULL, "which services are alive, and what they do", cmd_stats_options, cmd_stats},
-    {"settings", NULL, NULL, "print the table of settings as Markdown", cmd_settings_options, cmd_settings},
+    {"settings", NULL, NULL, "print the table of settings", cmd_settings_options, cmd_settings},
+    {"commands", NULL, NULL, "print the table of commands", cmd_commands_options, cmd_commands},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -63,6 +69,7 @@ int main(int argc, char **argv)
     struct config *config =
         program_start(&spec, arguments.common_argc, arguments.common_argv, &settings, NULL);
     ctl->settings = &settings;
+    ctl->all = commands;
     int status;
     if (ctl->command) {
         status = ctl->command->run(ctl);

@@ -4,13 +4,15 @@
 #define SECKILL_INVENTORY_ANSWER_QUERY_H
 
 #include "common/pipeline/rpc_server.h"
-#include "services/inventory/stock_store.h"
+#include "services/inventory/archive_orders.h"
 
 #define STATUS_IDS_MAX 10000 /* in one question */
 
 struct answer_query {
     struct stock_store *stock;
-    int shards;    /* topology.shards */
+    int shards;                      /* topology.shards */
+    struct archive_orders *archiver; /* for RPC_ORDERS_ARCHIVE */
+    struct archive_store *archive;
     bool *changed; /* set when an item was put or restocked, and is another now */
 };
 

@@ -9,13 +9,17 @@
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
 #include "common/pipeline/worker_main.h"
+#include "services/inventory/answer_order.h"
 #include "services/inventory/answer_query.h"
+#include "services/inventory/archive_orders.h"
 #include "services/inventory/broadcast_stock.h"
 #include "services/inventory/reserve_stock.h"
 
 struct inventory {
     struct worker_main main;
     struct stock_store *stock;
+    struct archive_orders *archiver;
+    struct archive_store *archive;
     struct answer_query query; /* first what the methods need */
     struct reserve_stock reserve;
     struct broadcast_stock broadcast;
@@ -23,15 +27,37 @@ struct inventory {
     int64_t confirmed_before; /* the open transaction */
 };
 
+/* Before anything is decided: an order that comes again may be in it. */
+static int open_archive(struct inventory *v, struct store *store, int shard, struct detail *why)
+{
+    char database[STORE_PATH_SIZE], path[STORE_PATH_SIZE];
+    settings_archive_of(settings_inventory_path(&v->main.settings, shard, database), path);
+    int error = archive_orders_new(&v->archiver, store, why);
+    if (!error)
+        error = archive_open(&v->archive, path, shard, archive_orders_moved(v->archiver), why);
+    if (error)
+        return error;
+    stock_store_use_archive(v->stock, v->archive);
+    error = archive_orders_finish(v->archiver, v->archive);
+    if (error)
+        detail_set(why, "the archiving that was broken off cannot be finished: %s", store_error(store));
+    return error;
+}
+
 static int open_stock(void *context, struct store *store, struct detail *why)
 {
     struct inventory *v = context;
     int shard = (int)v->main.settings.inventory.shard;
     int error = stock_store_new(&v->stock, store, shard, why);
+    if (!error)
+        error = open_archive(v, store, shard, why);
     if (error)
         return error;
-    v->query = (struct answer_query){
-        .stock = v->stock, .shards = (int)v->main.settings.topology.shards, .changed = &v->broadcast.changed};
+    v->query = (struct answer_query){.stock = v->stock,
+                                     .shards = (int)v->main.settings.topology.shards,
+                                     .changed = &v->broadcast.changed,
+                                     .archiver = v->archiver,
+                                     .archive = v->archive};
     v->reserve.stock = v->stock;
     v->reserve.trail = &v->trail;
     v->broadcast.stock = v->stock;
@@ -50,6 +76,8 @@ static void close_stock(void *context)
     buffer_free(&v->reserve.line);
     trail_free(&v->trail);
     stock_store_free(v->stock);
+    archive_orders_free(v->archiver);
+    archive_close(v->archive);
 }
 
 static enum outcome on_line(void *context, struct task *task)
@@ -95,9 +123,14 @@ static void on_reload(void *context)
 }
 
 static const struct rpc_method methods[] = {
-    {RPC_ITEM_PUT, answer_item_put},         {RPC_ITEM_RESTOCK, answer_item_restock},
-    {RPC_ITEM_SHOW, answer_item_show},       {RPC_ITEM_LIST, answer_item_list},
-    {RPC_ORDER_STATUS, answer_order_status}, {NULL, NULL},
+    {RPC_ITEM_PUT, answer_item_put},
+    {RPC_ITEM_RESTOCK, answer_item_restock},
+    {RPC_ITEM_SHOW, answer_item_show},
+    {RPC_ITEM_LIST, answer_item_list},
+    {RPC_ORDER_STATUS, answer_order_status},
+    {RPC_ORDER_SHOW, answer_order_show},
+    {RPC_ORDERS_ARCHIVE, answer_orders_archive},
+    {NULL, NULL},
 };
 
 static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};

@@ -12,8 +12,8 @@
 
 /* For each duplicate, and each question for a status. */
 #define SQL_ORDER_FIND                                                                                       \
-    "SELECT user_id, sku, quantity, decided_ms, reason, unit_price, receipt_no FROM orders WHERE order_id "  \
-    "= ?1"
+    "SELECT user_id, sku, quantity, decided_ms, reason, unit_price, receipt_no, accepted_ms,"                \
+    " limit_per_user FROM orders WHERE order_id = ?1"
 
 /* For each order that is good so far, of an item with a limit; and for each one confirmed. */
 #define SQL_BUYER_UNITS "SELECT units FROM buyer WHERE item_id = ?1 AND user_id = ?2"

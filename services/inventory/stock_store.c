@@ -8,6 +8,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/store/statement.h"
+#include "services/inventory/archive_store.h"
 #include "services/inventory/stock_sql.h"
 
 enum {
@@ -52,7 +53,8 @@ struct stock_store {
     size_t count, cap;
     uint32_t *slots; /* open addressing: index into items + 1, or 0; a power of two, at most half full */
     size_t slot_count;
-    size_t latest; /* the item found last: a flash sale is about one */
+    struct archive_store *archive; /* NULL: none; the caller's */
+    size_t latest;                 /* the item found last: a flash sale is about one */
 };
 
 /* ---- items in memory ---- */
@@ -228,6 +230,11 @@ int64_t stock_store_epoch(const struct stock_store *s)
     return s->epoch;
 }
 
+void stock_store_use_archive(struct stock_store *s, struct archive_store *archive)
+{
+    s->archive = archive;
+}
+
 const char *stock_store_error(const struct stock_store *s)
 {
     return store_error(s->store);
@@ -252,6 +259,13 @@ int stock_add_order(struct stock_store *s, const struct order *order, const stru
 {
     struct statement *st = s->st[ORDER_ADD];
     int64_t changed = 0;
+    if (archive_may_have(s->archive, order->order_id)) {
+        struct order_record record;
+        int found = archive_find(s->archive, order->order_id, &record);
+        *is_new = found == E_NOT_FOUND;
+        if (found != E_NOT_FOUND)
+            return found;
+    }
     statement_bind_text(st, 1, (struct slice){.data = order->order_id, .len = ORDER_ID_CHARS});
     statement_bind_text(st, 2, slice_of(order->user_id));
     statement_bind_text(st, 3, slice_of(order->sku));
@@ -283,27 +297,43 @@ int stock_add_buyer(struct stock_store *s, const struct stock_item *item, const 
     return statement_run(st);
 }
 
-int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out)
+void order_record_read(struct statement *row, const char *order_id, struct order_record *out)
+{
+    *out = (struct order_record){.accepted_ms = statement_int(row, 7),
+                                 .limit_per_user = (int32_t)statement_int(row, 8)};
+    struct decision *d = &out->decision;
+    *d = (struct decision){.quantity = (int32_t)statement_int(row, 2),
+                           .at_ms = statement_int(row, 3),
+                           .reason = (enum reject_reason)statement_int(row, 4),
+                           .unit_price = statement_int(row, 5),
+                           .receipt_no = statement_int(row, 6)};
+    d->status = d->reason == REASON_NONE ? ORDER_CONFIRMED : ORDER_REJECTED;
+    d->total = d->unit_price * d->quantity;
+    memcpy(d->order_id, order_id, ORDER_ID_SIZE);
+    statement_copy_text(row, 0, d->user_id, sizeof d->user_id);
+    statement_copy_text(row, 1, d->sku, sizeof d->sku);
+}
+
+int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out)
 {
     struct statement *st = s->st[ORDER_FIND];
     statement_bind_text(st, 1, slice_of(order_id));
     int row = statement_next(st);
-    if (row == 1) {
-        *out = (struct decision){.quantity = (int32_t)statement_int(st, 2),
-                                 .at_ms = statement_int(st, 3),
-                                 .reason = (enum reject_reason)statement_int(st, 4),
-                                 .unit_price = statement_int(st, 5),
-                                 .receipt_no = statement_int(st, 6)};
-        out->status = out->reason == REASON_NONE ? ORDER_CONFIRMED : ORDER_REJECTED;
-        out->total = out->unit_price * out->quantity;
-        memcpy(out->order_id, order_id, ORDER_ID_SIZE);
-        statement_copy_text(st, 0, out->user_id, sizeof out->user_id);
-        statement_copy_text(st, 1, out->sku, sizeof out->sku);
-    }
+    if (row == 1)
+        order_record_read(st, order_id, out);
     statement_reset(st);
     if (row == 0)
-        return E_NOT_FOUND;
+        return archive_may_have(s->archive, order_id) ? archive_find(s->archive, order_id, out) : E_NOT_FOUND;
     return row < 0 ? row : 0;
+}
+
+int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out)
+{
+    struct order_record record;
+    int error = stock_find_record(s, order_id, &record);
+    if (!error)
+        *out = record.decision;
+    return error;
 }
 
 /* ---- stock and receipts, by the transaction ---- */
@@ -391,7 +421,8 @@ static int write_buyers(struct stock_store *s, int64_t item_id, const struct ite
         return error;
     statement_bind_int(s->st[BUYERS_COUNT], 1, item_id);
     statement_bind_text(s->st[BUYERS_COUNT], 2, slice_of(item->sku));
-    return statement_run(s->st[BUYERS_COUNT]);
+    error = statement_run(s->st[BUYERS_COUNT]);
+    return error ? error : archive_count_buyers(s->archive, item->sku, s->st[BUYER_ADD], item_id);
 }
 
 int stock_put_item(struct stock_store *s, const struct item *item, int64_t now_ms)

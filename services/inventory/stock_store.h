@@ -20,6 +20,8 @@
 extern const struct migration inventory_migrations[]; /* schema/inventory */
 
 struct stock_store;
+struct archive_store;
+struct statement;
 
 struct stock_item {
     struct item item;
@@ -31,6 +33,9 @@ struct stock_item {
  * begins a new epoch, reads the items. Outside of a transaction. */
 int stock_store_new(struct stock_store **out, struct store *store, int shard, struct detail *why) MUST_USE;
 void stock_store_free(struct stock_store *s); /* before the store is closed; NULL is fine */
+
+/* From now on orders are looked for in the archive too, which stays the caller's. NULL: in none. */
+void stock_store_use_archive(struct stock_store *s, struct archive_store *archive);
 
 int stock_store_load(struct stock_store *s) MUST_USE; /* memory := database */
 
@@ -69,8 +74,21 @@ void stock_store_committed(struct stock_store *s);
 
 /* ---- any time ---- */
 
-/* The stored decision. E_NOT_FOUND. */
+struct order_record { /* all that is stored of a decided order */
+    struct decision decision;
+    int64_t accepted_ms;
+    int32_t limit_per_user; /* that held for a confirmed order; 0: none */
+    bool archived;          /* in the archive (archive_store.h) */
+};
+
+/* E_NOT_FOUND. */
+int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out) MUST_USE;
+
+/* The stored decision alone. E_NOT_FOUND. */
 int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out) MUST_USE;
+
+/* A row of SQL_ORDER_FIND. */
+void order_record_read(struct statement *row, const char *order_id, struct order_record *out);
 
 /* Creates the item, or replaces what it says and raises its version (a transaction of its own). stock_total
  * and stock_left are taken as they are in *item; the caller has worked them out. */

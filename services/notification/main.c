@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
 #include "common/pipeline/worker_main.h"
+#include "services/notification/answer_records.h"
 #include "services/notification/notify_buyer.h"
 #include "services/notification/webhook_settings.h"
 
@@ -159,6 +160,11 @@ static void on_reload(void *context)
     w->buyer.templates = w->templates = fresh;
 }
 
+static const struct rpc_method methods[] = {
+    {RPC_NOTIFICATION_SHOW, answer_records},
+    {NULL, NULL},
+};
+
 static const char *const exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, EXCHANGE_STOCK, EXCHANGE_REPLY, NULL};
 static const char *const outbox_exchanges[] = {EXCHANGE_RETRY, EXCHANGE_DEAD, NULL};
 
@@ -194,6 +200,8 @@ static int run(struct notification_worker *w)
                     .reload = on_reload,
                     .beside = &beside},
         .context = w,
+        .methods = methods,
+        .methods_context = &w->store,
     };
     return worker_main_run(&w->main, &spec);
 }

@@ -14,6 +14,11 @@
 #define SQL_RECORD_FIND                                                                                      \
     "SELECT state, attempts, changed_ms FROM notification WHERE order_id = ?1 AND kind = ?2"
 
+/* When somebody asks for an order. */
+#define SQL_RECORDS_OF                                                                                       \
+    "SELECT kind, state, attempts, last_error, created_ms, changed_ms FROM notification"                     \
+    " WHERE order_id = ?1 ORDER BY kind"
+
 /* For each attempt that ended, and for each message that is to be sent once more. An attempt that succeeds
  * leaves the words of the one before. */
 #define SQL_RECORD_CHANGE                                                                                    \

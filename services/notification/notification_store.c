@@ -9,6 +9,7 @@
 enum {
     RECORD_ADD,
     RECORD_FIND,
+    RECORDS_OF,
     RECORD_CHANGE,
     TO_SEND_ADD,
     TO_SEND_NEXT,
@@ -21,7 +22,7 @@ static const char *const sql[STATEMENTS] = {
     [RECORD_ADD] = SQL_RECORD_ADD,         [RECORD_FIND] = SQL_RECORD_FIND,
     [RECORD_CHANGE] = SQL_RECORD_CHANGE,   [TO_SEND_ADD] = SQL_TO_SEND_ADD,
     [TO_SEND_NEXT] = SQL_TO_SEND_NEXT,     [TO_SEND_FIND] = SQL_TO_SEND_FIND,
-    [TO_SEND_REMOVE] = SQL_TO_SEND_REMOVE,
+    [TO_SEND_REMOVE] = SQL_TO_SEND_REMOVE, [RECORDS_OF] = SQL_RECORDS_OF,
 };
 
 struct notification_store {
@@ -55,6 +56,12 @@ const char *notification_store_error(const struct notification_store *s)
     return store_error(s->store);
 }
 
+const char *notification_state_name(enum notification_state state)
+{
+    static const char *const names[] = {"", "pending", "sent", "waiting", "failed"};
+    return (size_t)state < sizeof names / sizeof *names ? names[state] : "";
+}
+
 static struct statement *bind_key(struct statement *st, const char *order_id, enum event_kind kind)
 {
     statement_bind_text(st, 1, slice_of(order_id));
@@ -86,6 +93,24 @@ int notification_find(struct notification_store *s, const char *order_id, enum e
                                      .changed_ms = statement_int(st, 2)};
     statement_reset(st);
     return row == 0 ? E_NOT_FOUND : row < 0 ? row : 0;
+}
+
+int notification_each(struct notification_store *s, const char *order_id,
+                      void (*tell)(void *context, const struct notification_view *view), void *context)
+{
+    struct statement *st = s->st[RECORDS_OF];
+    int row;
+    statement_bind_text(st, 1, slice_of(order_id));
+    while ((row = statement_next(st)) == 1) {
+        const struct notification_view view = {.kind = (enum event_kind)statement_int(st, 0),
+                                               .state = (enum notification_state)statement_int(st, 1),
+                                               .attempts = statement_int(st, 2),
+                                               .last_error = statement_text(st, 3),
+                                               .created_ms = statement_int(st, 4),
+                                               .changed_ms = statement_int(st, 5)};
+        tell(context, &view);
+    }
+    return row;
 }
 
 int notification_change(struct notification_store *s, const char *order_id, enum event_kind kind,

@@ -24,6 +24,8 @@ enum notification_state {                           /* stored as numbers: see th
                           NOTIFICATION_FAILED = 4,  /* a dead letter */
 };
 
+const char *notification_state_name(enum notification_state state); /* "sent"; "" for none of them */
+
 struct notification_key {
     char order_id[ORDER_ID_SIZE];
     enum event_kind kind;
@@ -48,6 +50,19 @@ int notification_add(struct notification_store *s, const struct event *event, co
 /* E_NOT_FOUND: there is no such record. Also outside of a transaction. */
 int notification_find(struct notification_store *s, const char *order_id, enum event_kind kind,
                       struct notification *out) MUST_USE;
+
+struct notification_view { /* a whole record; valid during the call */
+    enum event_kind kind;
+    enum notification_state state;
+    int64_t attempts;
+    struct slice last_error; /* empty: none failed */
+    int64_t created_ms, changed_ms;
+};
+
+/* Every record of the order, by kind. Outside of a transaction too. */
+int notification_each(struct notification_store *s, const char *order_id,
+                      void (*tell)(void *context, const struct notification_view *view),
+                      void *context) MUST_USE;
 
 /* error: what was wrong with the attempt; NULL leaves what stands there. */
 int notification_change(struct notification_store *s, const char *order_id, enum event_kind kind,

@@ -149,6 +149,11 @@ static void finish_change(struct http_request *r)
              r->request_id ? r->request_id : "-");
 }
 
+static void get_openapi(struct http_request *r)
+{
+    query_openapi(&r->reply);
+}
+
 /* ---- orders ---- */
 
 static bool begin_order(struct http_request *r)
@@ -257,6 +262,7 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/healthz", .answer = get_health},
     {.method = "GET", .path = "/readyz", .answer = get_readiness},
     {.method = "GET", .path = "/metrics", .answer = get_metrics},
+    {.method = "GET", .path = "/openapi.yaml", .answer = get_openapi},
     {.method = "GET", .path = "/order", .answer = get_order_page, .finish = finish_order_page},
     {.method = "GET", .path = "/busy", .answer = get_busy_page},
     {.method = "GET", .path = "/sold-out", .answer = get_sold_out_page},

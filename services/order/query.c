@@ -205,3 +205,10 @@ void query_metrics(struct front_end *fe, struct http_reply *reply)
     metrics_gauge(b, "seckill_order_http_connections", "Open HTTP connections", "",
                   (double)atomic_load_explicit(&fe->connections, memory_order_relaxed));
 }
+
+void query_openapi(struct http_reply *reply)
+{
+    struct buffer *b = http_reply_text(reply, 200, "application/yaml");
+    reply->cache_control = "max-age=60";
+    buffer_add(b, openapi_file.data, openapi_file.len);
+}

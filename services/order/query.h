@@ -13,4 +13,7 @@ void query_health(struct front_end *fe, struct http_reply *reply);    /* the pro
 void query_readiness(struct front_end *fe, struct http_reply *reply); /* it can take orders */
 void query_metrics(struct front_end *fe, struct http_reply *reply);
 
+extern const struct slice openapi_file; /* generated: see embed_openapi.cmake */
+void query_openapi(struct http_reply *reply);
+
 #endif

@@ -109,6 +109,8 @@ int answer_packet_show(void *context, const struct json_t *question, struct buff
     if (error)
         return error;
     packet_encode(result, &packet);
+    result->len--; /* its brace */
+    buffer_printf(result, ",\"at_ms\":%" PRId64 "}", packet.at_ms);
     return 0;
 }
 

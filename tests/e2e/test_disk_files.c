@@ -17,7 +17,7 @@
 #include "tests/support/process.h"
 #include "tests/support/text.h"
 
-enum { WAIT_SECONDS = 60, DAMAGED = 74, NOT_THIS_ONE = 78, PAGE = 4096 };
+enum { WAIT_SECONDS = 60, DAMAGED = 74, NOBODY_THERE = 69, NOT_THIS_ONE = 78, PAGE = 4096 };
 
 #define ORDER "00000000000000000000000001"
 
@@ -255,7 +255,7 @@ static void test_missing_file_is_not_made_anew(void **state)
 
     assert_int_equal(unlink(p->db), 0);
     assert_inventory_refuses(p, NOT_THIS_ONE, "--init");
-    assert_ctl_refuses(p, NOT_THIS_ONE, "store.dir");
+    assert_ctl_refuses(p, NOBODY_THERE, "store.dir");
     assert_int_equal(size_of(p->db), -1);
 }
 

@@ -45,6 +45,10 @@ static void test_seckillctl_exit_codes(void **state)
         {0, {"audit"}},
         {1, {"item", "show", "no-such-thing"}},
         {1, {"order", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"}},
+        {64, {"order", "show", "no-id"}},
+        {64, {"archive"}},
+        {64, {"archive", "--older-than", "-1"}},
+        {0, {"archive", "--older-than", "36500"}},
     };
     int wrong = 0;
 
@@ -156,6 +160,117 @@ static void test_inventory_without_its_database_does_not_begin_a_new_one(void **
     assert_non_null(strstr(text_c(&o.err), "--init"));
     process_output_free(&o);
     assert_int_equal(access(database, F_OK), -1);
+}
+
+/* The output of seckillctl as people see it. */
+static void read_ctl(struct stack *s, const char *const words[], struct text *out)
+{
+    struct process_output o;
+
+    if (run_program(s, "seckillctl", words, &o) != 0)
+        fail_msg("seckillctl %s: %d %s%s", words[0], o.status, text_c(&o.out), text_c(&o.err));
+    text_clear(out);
+    text_format(out, "%s", text_c(&o.out));
+    process_output_free(&o);
+}
+
+static void assert_has(const struct text *t, const char *words)
+{
+    if (!strstr(text_c(t), words))
+        fail_msg("\"%s\" is not in:\n%s", words, text_c(t));
+}
+
+static bool all_is_told(void *context)
+{
+    struct stack *s = ((void **)context)[0];
+    struct text shown = {0};
+    read_ctl(s, (const char *[]){"order", "show", ((void **)context)[1], NULL}, &shown);
+    bool is = strstr(text_c(&shown), "message of redpacket.granted: sent, 1 attempt") != NULL;
+
+    text_free(&shown);
+    return is;
+}
+
+static void post_as(struct stack *s, const char *headers, const char *user, char order_id[27])
+{
+    struct http_response response;
+    char body[100];
+
+    snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"sku\":\"lived\"}", user);
+    post_order(s, headers, body, &response);
+    assert_accepted(&response, order_id);
+    http_response_free(&response);
+}
+
+static void assert_json_is_what_http_answers(struct stack *s, const char *order_id)
+{
+    struct ctl_answer answer;
+    json_t *http = assert_becomes(s, order_id, "confirmed");
+
+    ctl(s, &answer, (const char *[]){"order", "show", order_id, NULL});
+    assert_int_equal(answer.output.status, 0);
+    if (!json_equal(answer.json, http))
+        fail_msg("order show --json differs from GET: %s", text_c(&answer.output.out));
+    ctl_free(&answer);
+    json_decref(http);
+}
+
+static void test_an_orders_life_is_shown_and_survives_the_archive(void **state)
+{
+    struct stack *s = *state;
+    struct text shown = {0};
+    char keyed[27], plain[27], again[27];
+
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "lived", .stock = 10, .limit = 5}), 0);
+    assert_int_equal(
+        ctl_status(s, 0,
+                   (const char *[]){"campaign", "put", "lived", "--budget", "500", "--packets", "5", NULL}),
+        0);
+    post_as(s, "Idempotency-Key: cart-1\r\n", "=who", keyed);
+    post_as(s, NULL, "=who", plain);
+    json_decref(assert_becomes(s, plain, "confirmed"));
+    assert_true(wait_until(all_is_told, (void *[]){s, keyed}, WAIT_SECONDS));
+    read_ctl(s, (const char *[]){"order", "show", keyed, NULL}, &shown);
+    assert_has(&shown, "confirmed, within the limit of 5 for each buyer");
+    assert_has(&shown, "red packet of ");
+    assert_has(&shown, "message of order.confirmed: sent, 1 attempt");
+    assert_json_is_what_http_answers(s, keyed);
+
+    read_ctl(s, (const char *[]){"archive", "--older-than", "0", NULL}, &shown);
+    assert_has(&shown, " orders moved into the archive");
+    read_ctl(s, (const char *[]){"order", "show", plain, NULL}, &shown);
+    assert_has(&shown, "now in the archive");
+    read_ctl(s, (const char *[]){"order", "export", "--sku", "lived", "--status", "confirmed", NULL}, &shown);
+    assert_has(&shown, keyed);
+    assert_has(&shown, plain);
+    assert_has(&shown, ",'=who,lived,1,");
+    /* The client comes back with its key, and by another process that remembers nothing. */
+    assert_int_equal(stack_do(s, "stop", "order", NULL), 0);
+    assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
+    assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
+    assert_int_equal(stack_do(s, "start", "order", NULL), 0);
+    post_as(s, "Idempotency-Key: cart-1\r\n", "=who", again);
+    assert_string_equal(again, keyed);
+    json_decref(assert_becomes(s, again, "confirmed"));
+    assert_int_equal(item_left(s, "lived"), 8);
+    assert_json_is_what_http_answers(s, keyed);
+    assert_true(audit_passes(s));
+    text_free(&shown);
+}
+
+static void test_without_inventory_its_files_are_read(void **state)
+{
+    struct stack *s = *state;
+    struct process_output o;
+    char order_id[27];
+
+    post_as(s, NULL, "reader", order_id);
+    json_decref(assert_becomes(s, order_id, "confirmed"));
+    assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
+    assert_int_equal(run_program(s, "seckillctl", (const char *[]){"order", "show", order_id, NULL}, &o), 0);
+    assert_non_null(strstr(text_c(&o.out), "confirmed"));
+    assert_non_null(strstr(text_c(&o.err), "files of this host instead"));
+    process_output_free(&o);
 }
 
 /* systemd's end of the notification protocol: what the standby says of itself. */
@@ -315,7 +430,9 @@ int main(void)
         cmocka_unit_test(test_services_refuse_bad_usage_and_configuration),
         cmocka_unit_test(test_password_is_not_printed),
         cmocka_unit_test(test_inventory_without_its_database_does_not_begin_a_new_one),
-        cmocka_unit_test(test_standby_takes_over_when_the_active_one_is_killed),
+        cmocka_unit_test(test_an_orders_life_is_shown_and_survives_the_archive),
+        cmocka_unit_test(test_without_inventory_its_files_are_read),
+        cmocka_unit_test_setup(test_standby_takes_over_when_the_active_one_is_killed, everything_runs),
         cmocka_unit_test_setup(test_audit_outlives_its_connection, everything_runs),
         cmocka_unit_test_setup(test_topology_check_names_a_missing_queue, everything_runs),
         STACK_END,
