@@ -1,6 +1,6 @@
--- For wrk: posts orders of one unit, each by a random user, without an Idempotency-Key.
+-- For wrk: posts orders of one unit, each by a random user, without an Idempotency-Key, or ("keyed") each with its own.
 --
---   wrk -t2 -c64 -d5s -s post_orders.lua URL/v1/orders -- SKU [USERS]
+--   wrk -t2 -c64 -d5s -s post_orders.lua URL/v1/orders -- SKU [USERS [keyed]]
 --
 -- The users are drawn out of USERS (default one million), at most 20000 of them a thread. At the end prints one line for
 -- each status that was answered: "status COUNT".
@@ -14,6 +14,7 @@ end
 
 -- Requests are formatted once and then drawn from: the generator shares the machine with what it measures.
 local DRAWN_FROM = 20000
+local KEY_PLACE = "THE-KEY"
 
 function init(args)
   local sku = args[1] or "phone-1"
@@ -21,15 +22,28 @@ function init(args)
   math.randomseed(os.time() * 1000 + seed)
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
+  keyed = args[3] == "keyed"
+  key_prefix = string.format("%x-%d-", os.time(), math.random(1000000000))
+  keys_made = 0
+  if keyed then wrk.headers["Idempotency-Key"] = KEY_PLACE end
   requests = {}
   for i = 1, DRAWN_FROM do
     requests[i] = wrk.format(nil, nil, nil, string.format('{"user_id":"u%d","sku":"%s"}', math.random(users), sku))
+  end
+  if keyed then
+    for i, text in ipairs(requests) do
+      local from, to = text:find(KEY_PLACE, 1, true)
+      requests[i] = { text:sub(1, from - 1) .. key_prefix, text:sub(to + 1) }
+    end
   end
   counts = {} -- global, so that done() can ask for it
 end
 
 function request()
-  return requests[math.random(DRAWN_FROM)]
+  local drawn = requests[math.random(DRAWN_FROM)]
+  if not keyed then return drawn end
+  keys_made = keys_made + 1
+  return drawn[1] .. keys_made .. drawn[2]
 end
 
 function response(status)

@@ -3,9 +3,10 @@
  * stock_sql.h), the same rows of the same size in the same transactions, but no broker, no JSON, no replies.
  * What a worker decides a second from a full queue is held against this.
  *
- *   sql_alone DIR ORDERS ORDERS_A_MESSAGE       prints "orders_per_second N"
+ *   sql_alone DIR ORDERS ORDERS_A_MESSAGE [keyed]       prints "orders_per_second N"
  *
- * DIR must be empty; the database stays there.
+ * DIR must be empty; the database stays there. keyed: the ids are those of orders with an Idempotency-Key,
+ * which are random; otherwise they grow with time.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,8 +50,8 @@ static void must(int error, const char *what, const char *why)
         log_fatal(EXIT_DISK, "floor_failed", "what=%s why=\"%s\"", what, why);
 }
 
-/* Orders as the front end makes them: ids that grow with time, random users. */
-static void make_orders(struct floor_run *f)
+/* Orders as the front end makes them, of random users. */
+static void make_orders(struct floor_run *f, bool keyed)
 {
     struct order_id_key *key;
     struct detail why;
@@ -60,9 +61,15 @@ static void make_orders(struct floor_run *f)
         struct order *o = &f->orders[i];
         o->accepted_ms = clock_wall_ms();
         o->quantity = 1;
-        order_id_make(key, o->accepted_ms, 0, o->order_id);
         snprintf(o->user_id, sizeof o->user_id, "u%ld", random() % USERS + 1);
         strcpy(o->sku, SKU);
+        if (keyed) {
+            char idempotency_key[32];
+            snprintf(idempotency_key, sizeof idempotency_key, "floor-%" PRId64, i);
+            order_id_make_keyed(key, o->user_id, o->sku, idempotency_key, 0, o->order_id);
+        } else {
+            order_id_make(key, o->accepted_ms, 0, o->order_id);
+        }
     }
     order_id_key_free(key);
 }
@@ -165,13 +172,14 @@ int main(int argc, char **argv)
 {
     struct floor_run f = {0};
     log_start("sql_alone");
-    if (argc != 4 || number_parse(argv[2], 1, 100000000, &f.count) ||
+    bool keyed = argc == 5 && strcmp(argv[4], "keyed") == 0;
+    if ((argc != 4 && !keyed) || number_parse(argv[2], 1, 100000000, &f.count) ||
         number_parse(argv[3], 1, 500, &f.per_message)) {
-        fprintf(stderr, "usage: sql_alone DIR ORDERS ORDERS_A_MESSAGE(1-500)\n");
+        fprintf(stderr, "usage: sql_alone DIR ORDERS ORDERS_A_MESSAGE(1-500) [keyed]\n");
         return EXIT_USAGE;
     }
     open_all(&f, argv[1]);
-    make_orders(&f);
+    make_orders(&f, keyed);
     make_body(&f);
     int64_t start_ns = clock_mono_ns();
     for (int64_t i = 0; i < f.count; i += ORDERS_A_TRANSACTION)

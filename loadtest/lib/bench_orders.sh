@@ -7,14 +7,18 @@
 ACCEPTED=seckill_order_orders_confirmed_total DECIDED=seckill_order_decisions_total
 BATCHES='seckill_order_batches_total{outcome="confirmed"}'
 
-accept_for() { # URL [SKU] → "RATE P99_MS ACCEPTED"; fails if anything but 202 was answered
-  local url=$1 sku=${2:-bench-1} before after
-  before=$(metric "$url" "$ACCEPTED")
-  wrk -t1 -c256 -d"${seconds}s" -s "$HERE/post_orders.lua" "$url/v1/orders" -- "$sku" >"$D/wrk.out"
-  after=$(metric "$url" "$ACCEPTED")
-  awk -v n=$((after - before)) '
+answers_for() { # URL [SKU [keyed]] → "RATE P99_MS"; fails if anything but 202 was answered
+  wrk -t1 -c256 -d"${seconds}s" -s "$HERE/post_orders.lua" "$1/v1/orders" -- "${2:-bench-1}" 1000000 "${3:-}" >"$D/wrk.out"
+  awk '
     /^(202|rate|p99) / { v[$1] = $2 } /^[1-5][0-9][0-9] / && $1 != 202 { bad = bad " " $0 } /^lost / { bad = bad " " $0 }
-    END { if (bad != "") { print "unexpected answers:" bad > "/dev/stderr"; exit 1 } print v["rate"], v["p99"], n }' "$D/wrk.out"
+    END { if (bad != "") { print "unexpected answers:" bad > "/dev/stderr"; exit 1 } print v["rate"], v["p99"] }' "$D/wrk.out"
+}
+
+accept_for() { # URL [SKU [keyed]] → "RATE P99_MS ACCEPTED", by a front end with a confirmed order for each
+  local before answers
+  before=$(metric "$1" "$ACCEPTED")
+  answers=$(answers_for "$@")
+  echo "$answers $(($(metric "$1" "$ACCEPTED") - before))"
 }
 
 drain() { # URL: starts inventory, waits for every decision → orders a second from the first that is seen to the last
@@ -31,10 +35,14 @@ drain() { # URL: starts inventory, waits for every decision → orders a second 
 orders_prepare() {
   "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" item put bench-1 --unit-price 100 --stock 1000000000 >/dev/null
   one_url=$(start_front_end order@2 --set publisher.max_batch=1 --set publisher.window=1000)
+  "$SECKILL_BIN/http_suspend" >"$D/suspend.port" &
+  helper_pids+=($!)
+  await_file "$D/suspend.port"
+  suspend_url=http://127.0.0.1:$(<"$D/suspend.port")
 }
 
-orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE ORDERS ORDERS_A_MESSAGE LOAD" to D/orders
-  local i rate p99 orders batches accepted decided alone one_rate one_p99
+orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE ORDERS ORDERS_A_MESSAGE LOAD FLOOR P99"
+  local i rate p99 orders batches accepted decided alone one_rate one_p99 floor floor_p99
   workers_stop # it is about inventory
   "$STACK" stop inventory --dir "$D" >/dev/null
   for i in $(seq "$pairs"); do
@@ -46,13 +54,14 @@ orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE O
     alone=$("$SECKILL_BIN/sql_alone" "$D/floor" "$orders" $((accepted / batches > 0 ? accepted / batches : 1)) |
       awk '{ print $2 }')
     rm -rf "$D/floor"
+    read -r floor floor_p99 <<<"$(answers_for "$suspend_url")"
     read -r one_rate one_p99 _ <<<"$(accept_for "$one_url")"
     drain "$one_url" >/dev/null
     workers_purge
-    echo "$i $rate $p99 $one_rate $one_p99 $decided $alone $orders $((accepted / batches)) $(machine_load)" >>"$D/orders"
+    echo "$i $rate $p99 $one_rate $one_p99 $decided $alone $orders $((accepted / batches)) $(machine_load) $floor $floor_p99" >>"$D/orders"
     awk -v r="$(tail -n 1 "$D/orders")" 'BEGIN { split(r, v)
-      printf "pair %d: accepted %d/s (p99 %.1f ms, %d orders a message) against %d/s (p99 %.1f ms) with one; decided %d/s of %d orders, SQL alone %d/s\n",
-        v[1], v[2], v[3], v[9], v[4], v[5], v[6], v[8], v[7] }'
+      printf "pair %d: accepted %d/s (p99 %.1f ms, %d orders a message) against %d/s (p99 %.1f ms) with one, %d/s (p99 %.1f ms) by HTTP alone; decided %d/s of %d orders, SQL alone %d/s\n",
+        v[1], v[2], v[3], v[9], v[4], v[5], v[11], v[12], v[6], v[8], v[7] }'
   done
   "$STACK" start inventory --dir "$D" >/dev/null
   workers_start
@@ -61,20 +70,24 @@ orders_measure() { # appends "PAIR RATE P99 ONE_RATE ONE_P99 DECIDED SQL_ALONE O
 orders_report() {
   if selected accepted; then
     row orders "accepted/s, 256 connections" '$2'
+    row orders "HTTP suspend and resume alone, answers/s" '$11'
+    ratio accepted orders "  ratio" '$2 / $11' at_least 0.75
     row orders "accepted/s, one order a message" '$4'
-    row orders "  ratio (at least 2.2)" '$2 / $4'
+    ratio accepted_one orders "  ratio" '$2 / $4' at_least 2.5
     row orders "p99 ms" '$3'
+    row orders "p99 ms, HTTP alone" '$12'
     row orders "p99 ms, one order a message" '$5'
-    row orders "  ratio (at most 1)" '$3 / $5'
+    ratio accepted_p99 orders "  ratio" '$3 / $5' at_most 1
   fi
   if selected decided; then
     row orders "decided/s from a full queue" '$6'
     row orders "SQL alone, orders/s" '$7'
-    row orders "  ratio (at least 0.6)" '$6 / $7'
+    ratio decided orders "  ratio" '$6 / $7' at_least 0.75
   fi
 }
 
 orders_json() {
   jq -Rn '[inputs | split(" ") | map(tonumber) | {pair: .[0], accepted_per_s: .[1], p99_ms: .[2], one_accepted_per_s: .[3],
-    one_p99_ms: .[4], decided_per_s: .[5], sql_alone_per_s: .[6], orders: .[7], orders_a_message: .[8], load: .[9]}]' "$D/orders"
+    one_p99_ms: .[4], decided_per_s: .[5], sql_alone_per_s: .[6], orders: .[7], orders_a_message: .[8], load: .[9], http_alone_per_s: .[10],
+    http_alone_p99_ms: .[11]}]' "$D/orders"
 }

@@ -59,9 +59,9 @@ refusals_measure() { # appends "PAIR BARE CPU LIMITED CPU BARE CPU SOLD_OUT CPU 
 refusals_report() {
   row refusals "bare answers/s, 128 connections" '($2 + $6) / 2'
   row refusals "rate_limited/s" '$4'
-  row refusals "  ratio (at least 0.85)" '$4 / $2'
+  ratio rate_limited refusals "  ratio" '$4 / $2' at_least 0.85
   row refusals "sold_out/s, after the body" '$8'
-  row refusals "  ratio (at least 0.70)" '$8 / $6'
+  ratio sold_out refusals "  ratio" '$8 / $6' at_least 0.7
   row refusals "CPU µs for an answer: bare" '($3 + $7) / 2'
   row refusals "CPU µs for an answer: rate_limited" '$5'
   row refusals "CPU µs for an answer: sold_out" '$9'

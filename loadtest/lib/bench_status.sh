@@ -73,12 +73,12 @@ status_measure() { # appends "PAIR ALONE P99 0 0 KNOWN P99 RATE P99 ALONE P99 0 
 status_report() {
   row status "accepted/s, 128 connections, inventory stopped" '$2'
   row status "  beside questions answered from memory" '$6'
-  row status "  ratio (at least 0.8)" '$6 / $2'
+  ratio status_memory status "  ratio" '$6 / $2' at_least 0.8
   row status "  questions/s" '$8'
   row status "  their p99 ms" '$9'
   row status "accepted/s, 128 connections, inventory deciding" '$10'
   row status "  beside questions answered by inventory" '$14'
-  row status "  ratio (at least 0.8)" '$14 / $10'
+  ratio status_inventory status "  ratio" '$14 / $10' at_least 0.8
   row status "  questions/s" '$16'
   row status "  their p99 ms" '$17'
 }

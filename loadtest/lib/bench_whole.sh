@@ -61,7 +61,7 @@ whole_measure() { # appends "PAIR ALL ALONE LOAD" to D/whole
 whole_report() {
   row whole "accepted/s, 256 connections, all four services" '$2'
   row whole "accepted/s, inventory alone behind the front end" '$3'
-  row whole "  ratio (at least 0.7)" '$2 / $3'
+  ratio whole whole "  ratio" '$2 / $3' at_least 0.7
 }
 
 whole_json() {

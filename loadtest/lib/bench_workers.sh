@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2016 # variables of bench.sh; columns are for awk
+# shellcheck shell=bash disable=SC2154,SC2016,SC2119,SC2120 # variables of bench.sh; columns are for awk
 # bench.sh, rows "redpacket" and "notification": the events that a worker after the decision handles a second from a
 # full queue ÷ the same SQL alone. Orders fill its queue while it is stopped (inventory decides them), then it empties
 # it. Notification writes its messages to a file (notification.sink=file).
@@ -15,10 +15,10 @@ workers_prepare() {
 }
 
 # Waits until every order is decided, and every event of it has left inventory.
-workers_settle() {
-  local _
+workers_settle() { # [URL]
+  local _ url=${1:-$SECKILL_URL}
   for _ in $(seq 6000); do
-    [ "$(metric "$SECKILL_URL" seckill_order_undecided)" = 0 ] && break
+    [ "$(metric "$url" seckill_order_undecided)" = 0 ] && break
     sleep 0.02
   done
   python3 "$HERE/lib/watch_rows.py" "$D/store/inventory.0.db" 'SELECT -count(*) FROM outbox' 0 >/dev/null
@@ -106,7 +106,7 @@ workers_report() {
     selected "$service" || continue
     row "$service" "$service events/s from a full queue$([ "$service" = redpacket ] || echo ", to a file")" '$2'
     row "$service" "  the same SQL alone, events/s" '$3'
-    row "$service" "  ratio (at least 0.6)" '$2 / $3'
+    ratio "$service" "$service" "  ratio" '$2 / $3' at_least 0.6
   done
 }
 

@@ -17,11 +17,14 @@ def value():
 
 
 begin, end_by, first = value(), time.monotonic() + 600, None
+still = time.monotonic()  # when it had not risen yet
 print("watching", flush=True)
 while True:
     now, count = time.monotonic(), value()
-    if first is None and count > begin:
-        first = now, count
+    if count == begin:
+        still = now
+    elif first is None:  # if all is there at once, it has come since it was looked at the last time
+        first = (now, count) if count < goal else (still, begin)
     if count >= goal:
         break
     if now > end_by:
