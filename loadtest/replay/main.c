@@ -121,6 +121,8 @@ int main(int argc, char **argv)
     struct run run = {.settings = &settings, .plan = &plan};
     struct detail why = {0};
     struct config *config = program_start(&spec, argc, argv, &settings, NULL);
+    if (settings.seed == 0) /* within what JSON's readers keep whole */
+        settings.seed = clock_wall_ms();
     int code = take_target(&run, owns_host, &why);
     int rc = code ? 0 : make_plan(&plan, &settings, &why);
     if (code)

@@ -10,6 +10,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/signals.h"
 #include "loadtest/replay/progress.h"
 
@@ -51,7 +52,7 @@ static void work(struct run *run, int signal_fd, atomic_bool *stop, void (*what)
         tasks[i] =
             (struct task){.crew = &crew, .run = what, .share = (char *)shares + (size_t)i * share_size};
         if (pthread_create(&crew.threads[i], NULL, do_task, &tasks[i]) != 0)
-            abort(); /* of at most 64 threads: no condition to go on in */
+            log_fatal(EXIT_UNAVAILABLE, "thread_failed", "number=%d", i);
     }
     while (atomic_load(&crew.working) > 0) {
         struct pollfd fd = {.fd = signal_fd, .events = POLLIN};

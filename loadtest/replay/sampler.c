@@ -45,13 +45,13 @@ static int64_t metric(struct slice text, const char *name)
 
 static struct sample take_sample(struct sampler *s)
 {
-    struct sample sample = {.undecided = -1, .decided = -1};
+    /* The time is that of the question: what is told then is at least as new. */
+    struct sample sample = {.at_ns = clock_mono_ns(), .undecided = -1, .decided = -1};
     struct slice text;
     if (getter_get(&s->getter, "/metrics", &text) == 200) {
         sample.undecided = metric(text, "seckill_order_undecided");
         sample.decided = metric(text, "seckill_order_decisions_total");
     }
-    sample.at_ns = clock_mono_ns();
     machine_time(&sample.time);
     return sample;
 }

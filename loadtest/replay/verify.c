@@ -161,7 +161,7 @@ static void check_stock(struct verification *v, const struct plan *plan, uint16_
                      name.data, (long long)units);
         return;
     }
-    const int64_t sold_before = then ? then->stock_total - then->stock_left : 0;
+    const int64_t gone = then ? then->stock_total - then->stock_left : 0, sold_before = gone > 0 ? gone : 0;
     if (units > now->stock_total - sold_before)
         note_failure(c, "%.*s: %lld units confirmed; stock %lld, of which %lld were sold before",
                      (int)name.len, name.data, (long long)units, (long long)now->stock_total,
