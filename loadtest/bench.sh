@@ -11,6 +11,8 @@ STACK=$ROOT/deploy/stack.sh
 . "$HERE/lib/bench_refusals.sh"
 # shellcheck source=loadtest/lib/bench_status.sh
 . "$HERE/lib/bench_status.sh"
+# shellcheck source=loadtest/lib/bench_replay.sh
+. "$HERE/lib/bench_replay.sh"
 # shellcheck source=loadtest/lib/bench_workers.sh
 . "$HERE/lib/bench_workers.sh"
 # shellcheck source=loadtest/lib/bench_whole.sh
@@ -34,6 +36,8 @@ Brings up a stack of its own on the loopback and measures, in turns:
              (floors/redpacket_sql_alone.c)
   notification   the same of the notifications' worker, which writes the messages to a file
              (floors/notification_sql_alone.c)
+  replay     what seckill-replay can send ÷ what wrk can, each with one thread over 128 connections, to libmicrohttpd alone
+             (floors/http_bare.c)
   whole      POST → 202 at 256 connections while all four services work ÷ with inventory alone behind the front end
 
 Ratios hold on another machine, the single figures do not. wrk drives the load and shares the machine's cores; other
@@ -47,7 +51,7 @@ load on the machine moves the ratios too: each pair notes it.
 USAGE
 }
 
-rows=accepted,decided,refusals,status,redpacket,notification,whole pairs=5 seconds=5 build=$ROOT/build/release json=
+rows=accepted,decided,refusals,status,redpacket,notification,replay,whole pairs=5 seconds=5 build=$ROOT/build/release json=
 while [ $# -gt 0 ]; do
   case $1 in
     --only | --pairs | --seconds | --build-dir | --json)
@@ -66,7 +70,7 @@ while [ $# -gt 0 ]; do
 done
 for r in ${rows//,/ }; do
   case $r in
-    accepted | decided | refusals | status | redpacket | notification | whole) ;;
+    accepted | decided | refusals | status | redpacket | notification | replay | whole) ;;
     *) echo "bench.sh: there is no row $r (see --help)" >&2; exit 64 ;;
   esac
 done
@@ -81,6 +85,7 @@ if selected accepted || selected decided; then parts+=(orders); fi
 if selected refusals; then parts+=(refusals); fi
 if selected status; then parts+=(status); fi
 if selected redpacket || selected notification; then parts+=(workers); fi
+if selected replay; then parts+=(replay); fi
 if selected whole; then parts+=(whole); fi
 
 D=$(mktemp -d "${TMPDIR:-/tmp}/seckill-bench.XXXXXX")
@@ -98,6 +103,17 @@ metric() { # URL NAME: the value of a counter
 
 machine_load() { # of the last minute
   cut -d' ' -f1 /proc/loadavg
+}
+
+start_bare() { # libmicrohttpd alone, once: sets bare_url
+  [ -z "$bare_pid" ] || return 0
+  "$SECKILL_BIN/http_bare" >"$D/bare.port" &
+  bare_pid=$!
+  for _ in $(seq 500); do
+    [ -s "$D/bare.port" ] && break
+    sleep 0.01
+  done
+  bare_url=http://127.0.0.1:$(<"$D/bare.port")
 }
 
 start_front_end() { # INSTANCE [OPTION]…: with a port of its own → its address

@@ -114,7 +114,9 @@ static void print_verification(const struct run *run, FILE *out)
         fprintf(out, "%s%s %" PRId64, i == 0 ? " (" : ", ", v->reasons.rows[i].code,
                 v->reasons.rows[i].count);
     fprintf(out, "%s\nverify: %s\n", v->reasons.count > 0 ? ")" : "",
-            verification_holds(v) ? "every check holds" : "A CHECK FAILED");
+            !verification_holds(v) ? "A CHECK FAILED"
+            : v->count > 0         ? "every check holds"
+                                   : "nothing was accepted, so there was nothing to check");
 }
 
 static void print_machine(const struct run *run, const struct report_rates *rates, FILE *out)
