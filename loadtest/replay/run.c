@@ -163,18 +163,18 @@ static void send_peak(struct run *run, int signal_fd, struct peak_share *shares,
 
 static void wait_for_drain(struct run *run, int signal_fd, struct sampler *sampler)
 {
-    int64_t at_ns;
-    const int64_t begin_ns = run->start_ns + run->peak_ns;
+    int64_t at_ns = 0;
+    const int64_t end_ns = clock_mono_ns() + run->settings->drain_timeout * NS_PER_S;
+    enum signal_event event = SIGNAL_RELOAD; /* which means nothing to us */
     if (run->stopped || run->settings->drain_timeout == 0 || run->counts.accepted == 0)
         return;
     progress_note("waiting until the front end has nothing undecided");
-    if (sampler_wait_drained(sampler, clock_mono_ns() + run->settings->drain_timeout * NS_PER_S, signal_fd,
-                             &at_ns)) {
-        run->is_drained = true;
-        run->drain_ns = at_ns - begin_ns;
-    } else if (signals_next(signal_fd) == SIGNAL_STOP) {
-        run->stopped = true;
+    while (event == SIGNAL_RELOAD && !run->is_drained) {
+        run->is_drained = sampler_wait_drained(sampler, end_ns, signal_fd, &at_ns);
+        event = run->is_drained ? SIGNAL_NONE : signals_next(signal_fd);
     }
+    run->stopped = event == SIGNAL_STOP;
+    run->drain_ns = at_ns - run->start_ns - run->peak_ns;
 }
 
 static void follow_share_run(void *share)

@@ -2,12 +2,14 @@
  * seckill-replay: against a real stack its report must say what the front end counted; against a fake front
  * end that stands still or lies it must tell.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/support/check.h"
+#include "tests/support/clock.h"
 #include "tests/support/ctl.h"
 #include "tests/support/http_client.h"
 #include "tests/support/replay.h"
@@ -190,6 +192,49 @@ static void test_a_server_that_breaks_off_is_counted_and_not_hidden(void **state
     replay_free(&r);
 }
 
+static bool has_begun(void *log_path)
+{
+    struct text said = {0};
+    bool has;
+
+    text_add_file(&said, log_path);
+    has = strstr(text_c(&said), "sent") != NULL;
+    text_free(&said);
+    return has;
+}
+
+static void test_a_signal_stops_it_and_it_reports(void **state)
+{
+    struct stack *s = *state;
+    struct fake_front_end f;
+    struct replay_result r = {0};
+    char program[STACK_PATH], url[64], json[64], log_path[64];
+    int status;
+
+    assert_int_equal(fake_front_end_start(&f, STRINGS("--stock", "1")), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", f.port);
+    snprintf(json, sizeof json, "/tmp/seckill-replay-test.%d.json", (int)getpid());
+    snprintf(log_path, sizeof log_path, "/tmp/seckill-replay-test.%d.log", (int)getpid());
+    const pid_t pid = process_start(STRINGS(stack_program(s, "seckill-replay", program), "--config",
+                                            "/dev/null", "--url", url, "--generate", "constant", "--rate",
+                                            "100", "--duration", "600", "--json", json),
+                                    NULL, log_path);
+    assert_true(pid > 0);
+    assert_true(wait_until(has_begun, log_path, 60));
+    assert_int_equal(kill(pid, SIGINT), 0);
+    assert_true(process_wait(pid, 60, &status));
+    fake_front_end_end(&f);
+    assert_int_equal(status, 0);
+    r.report = json_load_file(json, 0, NULL);
+    unlink(json);
+    unlink(log_path);
+    assert_true(json_is_true(json_object_get(r.report, "stopped")));
+    assert_true(replay_number(&r, "counts.accepted") > 0);
+    assert_true(replay_number(&r, "counts.not_sent") > 0);
+    assert_int_equal(replay_number(&r, "counts.sent") + replay_number(&r, "counts.not_sent"), 60000);
+    json_decref(r.report);
+}
+
 static void assert_ends(int port, int status, const char *said, const char *const words[])
 {
     struct replay_result r;
@@ -226,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_stands_still_shows_in_the_latencies),
         cmocka_unit_test(test_each_lie_is_found),
         cmocka_unit_test(test_a_server_that_breaks_off_is_counted_and_not_hidden),
+        cmocka_unit_test(test_a_signal_stops_it_and_it_reports),
         cmocka_unit_test(test_what_it_does_not_do_is_said),
         STACK_END};
 
