@@ -8,7 +8,7 @@ HERE=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/packages.sh
 . "$HERE/packages.sh"
 
-STOCK=10000 LIMIT=2 PEAK_SECONDS=5 PEAK_CONNECTIONS=64
+STOCK=10000 LIMIT=2 PEAK_REQUESTS=40000 PEAK_SECONDS=5 PEAK_CONNECTIONS=256 PEAK_BUYERS=20000
 PACKETS=2000 BUDGET=500000 # of red packets, in fen
 BUILD=$SECKILL_REPO/build/release
 
@@ -16,8 +16,8 @@ usage() {
   cat <<'USAGE'
 Usage: deploy/quickstart.sh [--exit] [--dir D]
 
-Installs what is missing, builds, starts a private RabbitMQ node and every service, puts up an item with red packets, lets
-a small peak of orders loose on it, shows what the buyers got, prints the audit, and leaves everything serving until Ctrl-C.
+Installs what is missing, builds, starts a private RabbitMQ node and every service, puts up an item with red packets,
+replays a small peak against it, shows what the buyers got, prints the audit, and leaves everything serving until Ctrl-C.
 
   --exit     stop after the audit, with its exit status
   --dir D    keep data and logs in D (otherwise a temporary folder, which is removed after a clean end)
@@ -114,42 +114,24 @@ put_item() {
   step_done
 }
 
+# An opening second, replayed: most buyers come at once, some hammer, some send again what they have sent.
 run_peak() {
-  local status count
+  local status=0
   read -r DECIDED_BEFORE _ <<<"$(counts)"
   MESSAGES_BEFORE=$(messages)
-  step "a peak: $PEAK_CONNECTIONS connections for $PEAK_SECONDS s"
-  wrk -t2 -c"$PEAK_CONNECTIONS" -d"${PEAK_SECONDS}s" -s "$SECKILL_REPO/loadtest/post_orders.lua" \
-    "$SECKILL_URL/v1/orders" -- "$SKU" >"$D/log/peak.log" 2>&1 || {
-    show_tail "$D/log/peak.log" 10
-    die 1 "the load generator failed"
+  step "a peak: $PEAK_REQUESTS requests in $PEAK_SECONDS s, over $PEAK_CONNECTIONS connections"
+  "$SECKILL_BIN/seckill-replay" --config "$D/seckill.conf" --url "$SECKILL_URL" --generate spike \
+    --count "$PEAK_REQUESTS" --duration "$PEAK_SECONDS" --connections "$PEAK_CONNECTIONS" --sku "$SKU" \
+    --users "$PEAK_BUYERS" --zipf 0.6 --repeats 0.05 --bots 0.02 --verify \
+    --json "$D/peak.json" --html "$D/peak.html" >"$D/log/peak.log" 2>"$D/log/peak.progress" || status=$?
+  (( status == 0 )) || {
+    show_tail "$D/log/peak.progress" 5
+    show_tail "$D/log/peak.log" 40
+    die 1 "the replay of the peak failed"
   }
   step_done
-  while read -r status count; do
-    case $status in
-      202) printf '    %9d accepted (202)\n' "$count" ;;
-      409) printf '    %9d refused: sold out (409)\n' "$count" ;;
-      429) print_limited ;;
-      [1-5][0-9][0-9]) printf '    %9d answered %d\n' "$count" "$status" ;;
-      lost) printf '    %9d connections lost\n' "$count" ;;
-      rate) printf '    %9d requests/s' "$count" ;;
-      p50) printf ', half of them answered within %s ms' "$count" ;;
-      p99) printf ', 99 %% within %s ms\n' "$count" ;;
-    esac
-  done < <(grep -E '^([1-5][0-9][0-9]|lost|rate|p50|p99) ' "$D/log/peak.log")
-}
-
-# Whose threshold it was that a 429 spoke of, only the front end knows.
-print_limited() {
-  local code count words
-  while read -r code count; do
-    case $code in
-      rate_limited) words='more requests than admission.max_rate' ;;
-      overloaded) words='more undecided orders than admission.max_pending' ;;
-    esac
-    (( count == 0 )) || printf '    %9d refused: %s (429)\n' "$count" "$words"
-  done < <(local_curl --fail "$SECKILL_URL/metrics" |
-    sed -nE 's/^seckill_order_answers_total\{code="(rate_limited|overloaded)"\} /\1 /p')
+  sed 's/^\(.\)/    \1/' "$D/log/peak.log"
+  say "  the same with charts: $D/peak.html"
 }
 
 # Every accepted order has got its decision.
@@ -208,6 +190,7 @@ print_places() {
     order      curl -i -H 'Content-Type: application/json' -d '{"user_id":"me","sku":"$SKU"}' $SECKILL_URL/v1/orders
     items      curl $SECKILL_URL/v1/items
     figures    curl $SECKILL_URL/metrics
+    the peak   $D/peak.html (in a browser), $D/peak.json
     operator   $SECKILL_BIN/seckillctl --config $D/seckill.conf --help
     variables  . $D/env
     logs       $HERE/stack.sh logs --dir $D --follow

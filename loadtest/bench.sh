@@ -13,6 +13,8 @@ STACK=$ROOT/deploy/stack.sh
 . "$HERE/lib/bench_refusals.sh"
 # shellcheck source=loadtest/lib/bench_status.sh
 . "$HERE/lib/bench_status.sh"
+# shellcheck source=loadtest/lib/bench_replay.sh
+. "$HERE/lib/bench_replay.sh"
 # shellcheck source=loadtest/lib/bench_workers.sh
 . "$HERE/lib/bench_workers.sh"
 # shellcheck source=loadtest/lib/bench_whole.sh
@@ -35,6 +37,7 @@ ROWS=(
   status:status
   redpacket:workers
   notification:workers
+  replay:replay
   whole:whole
   sustained:sustained
   large:large
@@ -61,6 +64,8 @@ Brings up a stack of its own on the loopback and measures, in turns:
              (floors/redpacket_sql_alone.c)
   notification   the same of the notifications' worker, which writes the messages to a file
              (floors/notification_sql_alone.c)
+  replay     what seckill-replay can send ÷ what wrk can, each with one thread over 128 connections, to libmicrohttpd alone
+             (floors/http_bare.c)
   whole      POST → 202 at 256 connections while all four services work ÷ with inventory alone behind the front end
   sustained  orders decided a second while 256 connections go on posting for twelve turns (60 s), with a backlog of a
              fraction of a second at most ÷ accepted with inventory stopped
@@ -128,6 +133,17 @@ metric() { # URL NAME: the value of a counter
 
 machine_load() { # of the last minute
   cut -d' ' -f1 /proc/loadavg
+}
+
+start_bare() { # libmicrohttpd alone, once: sets bare_url
+  [ -z "$bare_pid" ] || return 0
+  "$SECKILL_BIN/http_bare" >"$D/bare.port" &
+  bare_pid=$!
+  for _ in $(seq 500); do
+    [ -s "$D/bare.port" ] && break
+    sleep 0.01
+  done
+  bare_url=http://127.0.0.1:$(<"$D/bare.port")
 }
 
 start_front_end() { # INSTANCE [OPTION]…: with a port of its own → its address

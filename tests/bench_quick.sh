@@ -44,6 +44,7 @@ status_memory 0.8
 status_inventory 0.8
 redpacket 0.6
 notification 0.6
+replay 0.8
 whole 0.7
 sustained 0.5
 large 0.8

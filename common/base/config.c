@@ -26,6 +26,7 @@ struct value {
 };
 
 struct config {
+    struct config_spec spec;
     const struct config_option *options;
     size_t count;
     struct value *values; /* one for each option */
@@ -154,7 +155,7 @@ static int read_values(struct config *c, struct detail *why)
     for (size_t i = 0; rc == 0 && i < c->count; i++)
         rc = take_value(c, i, c->options[i].fallback, FROM_DEFAULT, 0, why);
     if (rc == 0 && c->path) {
-        rc = config_file_read(c->path, c->options, take_from_file, c, why);
+        rc = config_file_read(c->path, &c->spec, take_from_file, c, why);
         if (rc == E_NOT_FOUND && !c->must_exist)
             rc = 0;
     }
@@ -163,12 +164,13 @@ static int read_values(struct config *c, struct detail *why)
     return rc;
 }
 
-static struct config *config_new(const struct config_option *options, const char *path, bool must_exist,
+static struct config *config_new(const struct config_spec *spec, const char *path, bool must_exist,
                                  const char *const *sets, size_t set_count)
 {
     struct config *c = xcalloc(1, sizeof(*c));
-    c->options = options;
-    while (options[c->count].key)
+    c->spec = *spec;
+    c->options = spec->options;
+    while (c->options[c->count].key)
         c->count++;
     c->values = xcalloc(c->count, sizeof(*c->values));
     c->path = path ? xstrdup(path) : NULL;
@@ -217,7 +219,7 @@ static void store_value(const struct config_option *o, const struct value *v, vo
 int config_load(struct config **out, const struct config_spec *spec, const char *path, bool must_exist,
                 const char *const *sets, size_t set_count, void *settings, struct detail *why)
 {
-    struct config *c = config_new(spec->options, path, must_exist, sets, set_count);
+    struct config *c = config_new(spec, path, must_exist, sets, set_count);
     int rc = read_values(c, why);
     if (rc) {
         config_free(c);
@@ -242,7 +244,7 @@ static bool is_same(const struct config_option *o, const struct value *a, const 
 int config_reload(struct config *c, void *settings, struct detail *why)
 {
     struct config *fresh =
-        config_new(c->options, c->path, c->must_exist, (const char *const *)c->sets, c->set_count);
+        config_new(&c->spec, c->path, c->must_exist, (const char *const *)c->sets, c->set_count);
     int rc = read_values(fresh, why);
     for (size_t i = 0; rc == 0 && i < c->count; i++) {
         const struct config_option *o = &c->options[i];

@@ -55,12 +55,16 @@ struct config_option {
     bool reloadable;            /* SIGHUP takes it over */
     bool secret;                /* value holds a password (an AMQP address): printed with it masked */
     const char *help;           /* one sentence */
+    const char *word;           /* what stands for the value in --help, "FILE"; NULL: by the type */
+    bool list;                  /* CONFIG_TEXT: a second option of a program_spec's option_section adds to the
+                                 * first, behind a comma */
 };
 
 struct config; /* the values with their sources */
 
 struct config_spec {
     const struct config_option *options; /* ends with key == NULL */
+    bool passes_over; /* sections of the file that are not in the table belong to other programs */
 };
 
 /* Loads defaults, then the file (a missing file is fine unless must_exist), then the sets (count strings

@@ -77,11 +77,31 @@ static bool is_comment(const char *p, bool in_word)
     return *p == '#' || (!in_word && p[0] == '/' && (p[1] == '/' || p[1] == '*'));
 }
 
-/* Blanks the comments out; refuses what libconfuse would read as something else than it says. */
-static int clean(char *text, const char *path, struct detail *why)
+static bool is_word(char c)
+{
+    return !strchr(" \t\r\n={}(),\"'#", c);
+}
+
+/* Is one of the options' sections called by the word that begins here? */
+static bool has_section(const struct config_option *options, const char *word)
+{
+    size_t len = 0;
+    while (is_word(word[len])) /* not the NUL either */
+        len++;
+    for (; options->key; options++)
+        if (strncmp(options->key, word, len) == 0 && options->key[len] == '.')
+            return true;
+    return false;
+}
+
+/* Blanks the comments out, and the sections that are passed over; refuses what libconfuse would read as
+ * something else than it says. */
+static int clean(char *text, const char *path, const struct config_spec *spec, struct detail *why)
 {
     struct scan s = {.p = text, .line = 1};
     int depth = 0, open_line = 0;
+    char *word = text;    /* the latest one outside of sections */
+    char *foreign = NULL; /* where a section began that is passed over */
     bool in_word = false; /* "amqp://host" is no comment */
     while (*s.p != '\0') {
         const int line = s.line;
@@ -98,15 +118,23 @@ static int clean(char *text, const char *path, struct detail *why)
         } else {
             s.p++;
             s.line += c == '\n';
-            if (c == '{' && depth++ == 0)
+            if (c == '{' && depth++ == 0) {
                 open_line = line;
+                foreign = spec->passes_over && !has_section(spec->options, word) ? word : NULL;
+            }
             depth -= c == '}';
+            if (c == '}' && depth == 0 && foreign) {
+                blank(foreign, s.p);
+                foreign = NULL;
+            }
+            if (depth == 0 && !in_word && is_word(c))
+                word = s.p - 1;
         }
         if (!closed) {
             detail_set(why, "%s:%d: %s never closed", path, line, c == '/' ? "a comment is" : "a quote is");
             return E_INVALID;
         }
-        in_word = !strchr(" \t\r\n={}(),\"'#", c);
+        in_word = is_word(c);
     }
     if (depth > 0) {
         detail_set(why, "%s:%d: a section is never closed: its \"}\" is missing", path, open_line);
@@ -234,13 +262,16 @@ static int parse(const char *text, struct reading *r)
     return r->rc;
 }
 
-int config_file_read(const char *path, const struct config_option *options, config_entry_fn *entry,
-                     void *context, struct detail *why)
+int config_file_read(const char *path, const struct config_spec *spec, config_entry_fn *entry, void *context,
+                     struct detail *why)
 {
     struct detail unread; /* the callbacks may write without asking */
     struct buffer text = {0};
-    struct reading r = {
-        .path = path, .options = options, .entry = entry, .context = context, .why = why ? why : &unread};
+    struct reading r = {.path = path,
+                        .options = spec->options,
+                        .entry = entry,
+                        .context = context,
+                        .why = why ? why : &unread};
     int rc = file_read(path, FILE_MAX, &text, why);
     if (rc)
         goto done;
@@ -250,7 +281,7 @@ int config_file_read(const char *path, const struct config_option *options, conf
         goto done;
     }
     buffer_text(&text);
-    rc = clean(text.data, path, r.why);
+    rc = clean(text.data, path, spec, r.why);
     if (rc == 0)
         rc = parse(text.data, &r);
 done:

@@ -15,7 +15,7 @@ typedef int config_entry_fn(void *context, size_t option, const char *text, int 
 
 /* Reads the file. E_NOT_FOUND, E_IO, E_INVALID with a detail that names file and line. One call at a time in
  * a process: libconfuse's scanner is global. */
-int config_file_read(const char *path, const struct config_option *options, config_entry_fn *entry,
-                     void *context, struct detail *why) MUST_USE;
+int config_file_read(const char *path, const struct config_spec *spec, config_entry_fn *entry, void *context,
+                     struct detail *why) MUST_USE;
 
 #endif

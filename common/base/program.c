@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/buffer.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/scdoc.h"
@@ -24,7 +25,8 @@ enum option_code { /* what getopt_long returns; FLAG_BASE + i is the program's o
                    OPTION_VERSION,
                    OPTION_HELP,
                    OPTION_SCDOC,
-                   FLAG_BASE
+                   FLAG_BASE,
+                   KEY_BASE = FLAG_BASE + 1000 /* + i: option i of the table */
 };
 
 static const struct {
@@ -49,6 +51,7 @@ struct command_line {
     const char *path;       /* --config; NULL: not given */
     const char **sets;
     size_t set_count;
+    char **made; /* of the sets: those that stand for an option of a section, one for each of the table */
     bool check, print;
 };
 
@@ -58,6 +61,34 @@ static size_t count_flags(const struct program_spec *spec)
     while (spec->flags && spec->flags[n].name)
         n++;
     return n;
+}
+
+/* Is it an option by itself, too? Then *name is what stands behind its section's dot. */
+static bool is_short(const struct program_spec *spec, const struct config_option *option, const char **name)
+{
+    const size_t len = spec->option_section ? strlen(spec->option_section) : 0;
+    if (len == 0 || strncmp(option->key, spec->option_section, len) != 0 || option->key[len] != '.')
+        return false;
+    *name = option->key + len + 1;
+    return true;
+}
+
+static size_t count_keys(const struct program_spec *spec)
+{
+    size_t n = 0;
+    while (spec->config.options[n].key)
+        n++;
+    return n;
+}
+
+/* "drain_timeout" → "drain-timeout"; to be freed. */
+static char *option_name(const char *key_name)
+{
+    char *name = xstrdup(key_name);
+    for (char *p = name; *p != '\0'; p++)
+        if (*p == '_')
+            *p = '-';
+    return name;
 }
 
 /* Ends the process after its only task was to print: a full disk or a closed pipe is no success. */
@@ -84,7 +115,33 @@ static void print_option(const char *name, const char *argument, const char *hel
 {
     enum { COLUMN = 28 };
     int width = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
-    printf("%*s%s\n", width < COLUMN ? COLUMN - width : 2, "", help);
+    printf("%*s%s", width < COLUMN ? COLUMN - width : 2, "", help);
+}
+
+static const char *word_of(const struct config_option *option)
+{
+    static const char *const words[] = {
+        [CONFIG_TEXT] = "TEXT", [CONFIG_INT] = "N", [CONFIG_BOOL] = NULL, [CONFIG_CHOICE] = "WORD"};
+    return option->word ? option->word : words[option->type];
+}
+
+static void print_short_options(const struct program_spec *spec)
+{
+    const char *key_name;
+    for (const struct config_option *o = spec->config.options; o->key; o++) {
+        if (!is_short(spec, o, &key_name))
+            continue;
+        char *name = option_name(key_name);
+        print_option(name, word_of(o), o->help);
+        if (o->type != CONFIG_BOOL && *o->fallback)
+            printf(" [%s%s%s]", o->fallback, o->unit ? " " : "", o->unit ? o->unit : "");
+        else if (o->type != CONFIG_BOOL && o->unit)
+            printf(" [%s]", o->unit);
+        putchar('\n');
+        free(name);
+    }
+    if (spec->option_section)
+        putchar('\n');
 }
 
 static _Noreturn void print_help(const struct program_spec *spec)
@@ -92,13 +149,22 @@ static _Noreturn void print_help(const struct program_spec *spec)
     const bool has_usage = spec->usage && *spec->usage;
     printf("Usage: %s [OPTION]...%s%s\n%s\n\n", spec->name, has_usage ? " " : "",
            has_usage ? spec->usage : "", spec->summary);
-    for (size_t i = 0; i < count_flags(spec); i++)
+    print_short_options(spec);
+    for (size_t i = 0; i < count_flags(spec); i++) {
         print_option(spec->flags[i].name, NULL, spec->flags[i].help);
-    for (size_t i = 0; i < COMMON_COUNT; i++)
-        if (common_options[i].help)
-            print_option(common_options[i].name, common_options[i].argument, common_options[i].help);
-    printf("\nExit status: 0 fine, %d bad usage, %d bad configuration, %d no broker, %d disk.\n", EXIT_USAGE,
-           EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_DISK);
+        putchar('\n');
+    }
+    for (size_t i = 0; i < COMMON_COUNT; i++) {
+        if (!common_options[i].help)
+            continue;
+        print_option(common_options[i].name, common_options[i].argument, common_options[i].help);
+        putchar('\n');
+    }
+    if (spec->exits)
+        printf("\nExit status: %s\n", spec->exits);
+    else
+        printf("\nExit status: 0 fine, %d bad usage, %d bad configuration, %d no broker, %d disk.\n",
+               EXIT_USAGE, EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_DISK);
     finish();
 }
 
@@ -115,10 +181,23 @@ static void add_option_scdoc(struct buffer *b, const char *name, const char *arg
     buffer_add_text(b, "\n\n");
 }
 
+static void add_short_options_scdoc(struct buffer *b, const struct program_spec *spec)
+{
+    const char *key_name;
+    for (const struct config_option *o = spec->config.options; o->key; o++) {
+        if (!is_short(spec, o, &key_name))
+            continue;
+        char *name = option_name(key_name);
+        add_option_scdoc(b, name, word_of(o), o->help);
+        free(name);
+    }
+}
+
 /* The options as --help has them, in the form of the manual pages' sources. */
 static _Noreturn void print_scdoc(const struct program_spec *spec)
 {
     struct buffer b = {0};
+    add_short_options_scdoc(&b, spec);
     for (size_t i = 0; i < count_flags(spec); i++)
         add_option_scdoc(&b, spec->flags[i].name, NULL, spec->flags[i].help);
     for (size_t i = 0; i < COMMON_COUNT; i++)
@@ -131,15 +210,48 @@ static _Noreturn void print_scdoc(const struct program_spec *spec)
 
 static struct option *long_options_new(const struct program_spec *spec)
 {
-    const size_t flag_count = count_flags(spec);
-    struct option *all = xcalloc(COMMON_COUNT + flag_count + 1, sizeof(*all));
+    const size_t flag_count = count_flags(spec), key_count = count_keys(spec);
+    struct option *all = xcalloc(COMMON_COUNT + flag_count + key_count + 1, sizeof(*all));
+    struct option *next = all + COMMON_COUNT + flag_count;
+    const char *key_name;
     for (size_t i = 0; i < COMMON_COUNT; i++)
         all[i] = (struct option){.name = common_options[i].name,
                                  .has_arg = common_options[i].argument ? required_argument : no_argument,
                                  .val = common_options[i].code};
     for (size_t i = 0; i < flag_count; i++)
         all[COMMON_COUNT + i] = (struct option){.name = spec->flags[i].name, .val = FLAG_BASE + (int)i};
+    for (size_t i = 0; i < key_count; i++)
+        if (is_short(spec, &spec->config.options[i], &key_name))
+            *next++ = (struct option){
+                .name = option_name(key_name), /* kept: the list lives as long as the command line is read */
+                .has_arg =
+                    spec->config.options[i].type == CONFIG_BOOL ? optional_argument : required_argument,
+                .val = KEY_BASE + (int)i};
     return all;
+}
+
+/* The option is short for a --set. Given again, it wins over what it said before; where the key is a list, it
+ * adds to it. */
+static void take_key(const struct program_spec *spec, size_t at, struct command_line *line)
+{
+    const struct config_option *o = &spec->config.options[at];
+    const char *value = optarg ? optarg : "true";
+    const char *before = line->made[at];
+    struct buffer set = {0};
+    if (before && o->list)
+        buffer_printf(&set, "%s,%s", before, value);
+    else
+        buffer_printf(&set, "%s=%s", o->key, value);
+    char *text = xstrdup(buffer_text(&set));
+    buffer_free(&set);
+    size_t kept = 0;
+    for (size_t i = 0; i < line->set_count; i++)
+        if (!before || line->sets[i] != before)
+            line->sets[kept++] = line->sets[i];
+    line->set_count = kept;
+    free(line->made[at]);
+    line->made[at] = text;
+    line->sets[line->set_count++] = text;
 }
 
 static void take_option(const struct program_spec *spec, int code, struct command_line *line)
@@ -167,8 +279,24 @@ static void take_option(const struct program_spec *spec, int code, struct comman
     default:
         if (code < FLAG_BASE) /* getopt has said what is wrong */
             bad_usage(spec);
+        if (code >= KEY_BASE) {
+            take_key(spec, (size_t)(code - KEY_BASE), line);
+            break;
+        }
         *spec->flags[code - FLAG_BASE].given = true;
     }
+}
+
+static void free_command_line(const struct program_spec *spec, struct command_line *line)
+{
+    for (struct option *o = line->options; o->name; o++)
+        if (o->val >= KEY_BASE)
+            free((char *)o->name);
+    for (size_t i = 0; i < count_keys(spec); i++)
+        free(line->made[i]);
+    free(line->options);
+    free(line->made);
+    free(line->sets);
 }
 
 /* Returns the index of the first word that is no option. */
@@ -177,6 +305,7 @@ static int parse_command_line(const struct program_spec *spec, int argc, char **
 {
     line->options = long_options_new(spec);
     line->sets = xcalloc((size_t)argc, sizeof(*line->sets)); /* no more than there are words */
+    line->made = xcalloc(count_keys(spec) + 1, sizeof(*line->made));
     int code;
     while ((code = getopt_long(argc, argv, "+", line->options, NULL)) != -1)
         take_option(spec, code, line);
@@ -208,8 +337,7 @@ struct config *program_start(const struct program_spec *spec, int argc, char **a
     const char *path = line.path ? line.path : DEFAULT_CONFIG_FILE;
     int rc = config_load(&config, &spec->config, path, line.path != NULL, line.sets, line.set_count, settings,
                          &why);
-    free(line.options);
-    free(line.sets);
+    free_command_line(spec, &line);
     if (rc)
         bad_config(spec, &why);
     if (line.print) /* before the check: it shows where a value that does not pass comes from */

@@ -1,6 +1,7 @@
 /*
  * What every program of ours does before its own work: --config FILE, --set section.key=value (repeatable),
- * --check-config, --print-config, --version, --help, and what the program adds.
+ * --check-config, --print-config, --version, --help, and what the program adds: flags, and options that are
+ * short for a --set.
  */
 #ifndef SECKILL_BASE_PROGRAM_H
 #define SECKILL_BASE_PROGRAM_H
@@ -21,6 +22,10 @@ struct program_spec {
     const char *usage;                /* what follows the options in the usage line, or "" */
     const struct program_flag *flags; /* ends with name == NULL; or NULL */
     struct config_spec config;
+    /* "replay": each key of this section may be given as an option, replay.drain_timeout as --drain-timeout
+     * N; a true or false one may stand without a value. NULL: none. */
+    const char *option_section;
+    const char *exits; /* of --help: what the exit statuses mean; NULL: as for a service */
     /* Checks that need more than one value; NULL if there are none. E_INVALID with detail. */
     int (*check)(const void *settings, struct detail *why);
     bool takes_arguments; /* false: a word that is no option is a usage error */

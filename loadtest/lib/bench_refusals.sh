@@ -7,13 +7,7 @@
 refusals_prepare() {
   "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" item put bench-none --unit-price 100 --stock 0 >/dev/null
   limited_url=$(start_front_end order@3 --set admission.max_rate=1)
-  "$SECKILL_BIN/http_bare" >"$D/bare.port" &
-  bare_pid=$!
-  for _ in $(seq 500); do
-    [ -s "$D/bare.port" ] && break
-    sleep 0.01
-  done
-  bare_url=http://127.0.0.1:$(<"$D/bare.port")
+  start_bare
   for _ in $(seq 500); do # the item has to be in the catalogue
     [ "$(curl -sS -o "$D/item.out" -w '%{http_code}' "$SECKILL_URL/v1/items/bench-none")" = 200 ] && return
     sleep 0.02

@@ -362,6 +362,25 @@ static void test_a_reason_need_not_be_wanted(void **state)
     assert_int_equal(config_load(&f->config, &spec, f->path, false, NULL, 0, &f->values, NULL), E_INVALID);
 }
 
+static void test_other_programs_sections_are_passed_over_where_the_file_is_shared(void **state)
+{
+    static const struct config_spec shared = {.options = table, .passes_over = true};
+    struct fixture *f = *state;
+    write_text(f->path,
+               "http { listen = '}'\n max=1 }\nreplay\n{ # }\n}\nbroker { url = x }\nlogs { level = 'a b' }\n"
+               "log { level = warn }\n");
+    assert_int_equal(config_load(&f->config, &shared, f->path, true, NULL, 0, &f->values, &f->why), 0);
+    assert_string_equal(f->values.url, "x");
+    assert_int_equal(f->values.level, 2);
+    config_free(f->config);
+    f->config = NULL;
+    write_text(f->path, "http { listen = x }\n\nbroker { utl = x }\n"); /* one's own are read as ever */
+    assert_int_equal(config_load(&f->config, &shared, f->path, true, NULL, 0, &f->values, &f->why),
+                     E_INVALID);
+    assert_non_null(strstr(f->why.text, ":3: broker.utl: no such key"));
+    assert_refused(f, "http { listen = x }\n", ":1: http: no such section");
+}
+
 #define with_file(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -392,6 +411,7 @@ int main(void)
         with_file(test_a_binary_file_is_refused),
         with_file(test_errors_in_a_set_name_it),
         with_file(test_a_reason_need_not_be_wanted),
+        with_file(test_other_programs_sections_are_passed_over_where_the_file_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,27 @@ static void test_options_end_at_the_first_word(void **state)
 
 /* ---- Runs that only tell ---- */
 
+static void test_options_of_a_section_are_short_for_its_keys(void **state)
+{
+    struct fixture *f = *state;
+    RUN_WORDS(f, "--low=4", "--set", "range.high=8", "--is-open", "word");
+    assert_ends(f, EXIT_OK, "");
+    assert_contains(f->r.out, "low=4 high=8 init=0 words=word;");
+    assert_contains(f->r.out, "is_open=1 names=\n");
+    RUN_WORDS(f, "--of-names", "a", "--low=1", "--of-names=b", "--low=2", "--is-open=off");
+    assert_ends(f, EXIT_OK, "");
+    assert_contains(f->r.out, "low=2 high=9");
+    assert_contains(f->r.out, "is_open=0 names=a,b\n");
+    RUN_WORDS(f, "--high", "900");
+    assert_ends(f, EXIT_CONFIG, "range.high: expected an integer from 0 to 100, got \"900\"");
+    RUN(f, "--high", "9"); /* a program that did not ask for them has none */
+    assert_ends(f, EXIT_USAGE, "");
+    RUN_WORDS(f, "--help");
+    assert_contains(f->r.out, "--high N                  How high it may go. [9 ms]");
+    assert_contains(f->r.out, "--is-open                 Whether its end is left out.");
+    assert_contains(f->r.out, "--of-names NAME           A name.");
+}
+
 static void test_version(void **state)
 {
     struct fixture *f = *state;
@@ -223,6 +244,7 @@ int main(void)
         with_file(test_work_begins_with_file_sets_and_flags),
         with_file(test_the_log_level_of_the_table_counts),
         with_file(test_options_end_at_the_first_word),
+        with_file(test_options_of_a_section_are_short_for_its_keys),
         with_file(test_version),
         with_file(test_help_names_every_option),
         with_file(test_check_config_says_that_all_is_fine),

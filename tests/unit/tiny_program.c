@@ -7,7 +7,8 @@
 struct values {
     int64_t low, high;
     int level;
-    const char *url;
+    const char *url, *names;
+    bool is_open;
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
@@ -27,7 +28,21 @@ static const struct config_option table[] = {
      .type = CONFIG_INT,
      .offset = offsetof(struct values, high),
      .fallback = "9",
-     .max = 100},
+     .max = 100,
+     .unit = "ms",
+     .help = "How high it may go."},
+    {.key = "range.is_open",
+     .type = CONFIG_BOOL,
+     .offset = offsetof(struct values, is_open),
+     .fallback = "no",
+     .help = "Whether its end is left out."},
+    {.key = "range.of_names",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct values, names),
+     .fallback = "",
+     .list = true,
+     .word = "NAME",
+     .help = "A name."},
     {.key = "broker.url",
      .type = CONFIG_TEXT,
      .offset = offsetof(struct values, url),
@@ -59,6 +74,7 @@ int main(int argc, char **argv)
         .check = check,
 #ifdef TAKES_ARGUMENTS
         .takes_arguments = true,
+        .option_section = "range",
 #endif
     };
     struct values values;
@@ -69,6 +85,10 @@ int main(int argc, char **argv)
     for (int i = first; i < argc; i++)
         printf("%s;", argv[i]);
     puts("");
+#ifdef TAKES_ARGUMENTS
+    if (values.is_open || *values.names)
+        printf("is_open=%d names=%s\n", values.is_open, values.names);
+#endif
     config_free(config);
     return EXIT_OK;
 }
