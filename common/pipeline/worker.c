@@ -86,6 +86,7 @@ static int open_store(struct worker *w)
     if (error)
         return refuse(spec, error, "store_open_failed", why.text);
     FAULT_POINT("worker.opened");
+    backup_request_recover(spec->database);
     error = migrate_apply(w->store, spec->migrations, &applied, &why);
     if (error)
         return refuse(spec, error, "store_migrate_failed", why.text);
@@ -153,6 +154,7 @@ static void free_parts(struct worker *w, bool failed)
 {
     if (w->opened && w->spec->handler.close)
         w->spec->handler.close(w->spec->context);
+    backup_request_end(&w->backup, w->spec->database);
     rpc_server_free(w->rpc);
     replies_free(w->replies);
     outbox_relay_free(w->relay);
