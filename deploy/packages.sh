@@ -14,6 +14,8 @@ SECKILL_PACKAGES=(
   curl python3 rabbitmq-server
   # demonstrate and test
   jq libcmocka-dev man-db openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
+  # package, and test it on a machine with systemd (which is not started here)
+  dpkg-dev lintian systemd util-linux
 )
 
 # For linting schema/openapi.yaml. Another node than Debian's will do, so it is the programs that count; and they bring a

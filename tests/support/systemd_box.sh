@@ -17,6 +17,7 @@ set -euo pipefail
 PROGRAM=$(readlink -f "${BASH_SOURCE[0]}")
 LAYER_SIZE=6g # of memory, at most; what is used counts
 BOOT_S=60
+ENVIRONMENT=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root)
 
 give_up() { printf 'systemd_box: %s\n' "$2" >&2; exit "$1"; } # EXIT MESSAGE
 init_pid() { cat "$D/init.pid" 2>/dev/null; }
@@ -63,7 +64,7 @@ wait_booted() {
 run() { # COMMAND...
   local pid
   pid=$(init_pid) || return 1
-  exec nsenter -t "$pid" --mount --uts --ipc --net --pid --cgroup -- "$@"
+  exec nsenter -t "$pid" --mount --uts --ipc --net --pid --cgroup -- env -i "${ENVIRONMENT[@]}" "$@"
 }
 
 down() {
@@ -185,7 +186,7 @@ boot() {
   mount --make-rshared / # else LoadCredential= gives nothing, and says nothing
   # What would change the host as well: its modules, clock, kernel log.
   exec setpriv --bounding-set -sys_module,-sys_rawio,-sys_time,-syslog,-audit_control,-mac_admin,-mac_override \
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 container=box \
+    env -i "${ENVIRONMENT[@]}" container=box \
     /lib/systemd/systemd --unit=multi-user.target
 }
 
