@@ -14,13 +14,15 @@ SECKILL_PACKAGES=(
   curl python3 rabbitmq-server
   # demonstrate and test
   jq libcmocka-dev man-db openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
-  # package, and test it on a machine with systemd (which is not started here)
-  dpkg-dev lintian systemd util-linux
 )
 
 # For linting schema/openapi.yaml. Another node than Debian's will do, so it is the programs that count; and they bring a
 # hundred packages with them, so only tests/run.sh wants them.
 SECKILL_NODE_PACKAGES=(nodejs:node npm:npm)
+
+# What tests/run.sh needs beside these: to make the package, and to try it on a machine of its own with a systemd (whose
+# installation starts nothing here).
+SECKILL_TEST_PACKAGES=(dpkg-dev lintian systemd util-linux)
 
 # Prints what is not installed, one name a line.
 packages_missing() {

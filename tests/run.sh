@@ -70,6 +70,7 @@ smoke() {
 
 parse "$@"
 SECKILL_WANT_NODE=yes
+SECKILL_PACKAGES+=("${SECKILL_TEST_PACKAGES[@]}")
 packages_require "$REPO/build/packages.log"
 build_both
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "services/ctl/unknown_orders.h"
 
 const struct ctl_option cmd_restore_options[] = {
+    CTL_OPTION_JSON,
     {NULL, NULL, NULL},
 };
 
@@ -31,6 +33,7 @@ struct restoring {
     const char *backup;
     char part[STORE_PATH_SIZE + 32], aside[STORE_PATH_SIZE + 64];
     bool had_one;
+    struct unknown_orders unknown; /* of inventory */
 };
 
 static int fail_errno(struct detail *why, const char *path)
@@ -101,11 +104,57 @@ static int put_in_place(struct restoring *r, struct detail *why)
     return error;
 }
 
+static void tell_unknown(const struct unknown_orders *u)
+{
+    if (u->count < 0)
+        puts("There is no redpacket.db on this host to say which orders were confirmed after that backup.");
+    else if (u->count == 0)
+        puts("Every order that the red packets' worker was told of as confirmed is known to the restored "
+             "file.");
+    else
+        printf(
+            "%" PRId64 " orders were confirmed after that backup was made, and are unknown now: %s\n"
+            "Their buyers have been told. The items are paused: take what was bought off their stock\n"
+            "(seckillctl item put SKU --stock N) before you resume them; more in the runbook, \"Restore\".\n",
+            u->count, u->list);
+}
+
+static void tell_json(const struct restoring *r)
+{
+    json_t *all = json_pack("{s:s, s:s, s:s*}", "database", r->file.path, "backup", r->backup, "replaced",
+                            r->had_one ? r->aside : NULL);
+    if (r->file.shard >= 0 && r->unknown.count >= 0)
+        json_object_set_new(all, "unknown_orders", json_integer(r->unknown.count));
+    if (r->unknown.count > 0)
+        json_object_set_new(all, "unknown_orders_file", json_string(r->unknown.list));
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
 static void tell(const struct restoring *r)
 {
     printf("%s is %s now.\n", r->file.path, r->backup);
     if (r->had_one)
         printf("What was there: %s\n", r->aside);
+    if (r->file.shard >= 0)
+        tell_unknown(&r->unknown);
+}
+
+/* Under the worker's lock. */
+static int replace(const struct settings *s, struct restoring *r, struct detail *why)
+{
+    snprintf(r->part, sizeof r->part, "%s.restoring", r->file.path);
+    int error = check_backup(r, why);
+    if (!error)
+        error = copy_bytes(r->backup, r->part, why);
+    if (!error && r->file.shard >= 0)
+        error = unknown_orders_find(s, &r->file, r->part, &r->unknown, why);
+    if (!error)
+        error = put_in_place(r, why);
+    if (error)
+        unlink(r->part);
+    return error;
 }
 
 static int restore(const struct ctl *ctl, struct restoring *r)
@@ -116,24 +165,16 @@ static int restore(const struct ctl *ctl, struct restoring *r)
         return ctl_fail(EXIT_UNAVAILABLE,
                         "the worker has the file: systemctl stop %s, and its standby if it has one",
                         r->file.unit);
-    if (lock < 0)
-        return ctl_fail(ctl_exit_code(lock), "%s", why.text);
-    snprintf(r->part, sizeof r->part, "%s.restoring", r->file.path);
-    int error = check_backup(r, &why);
-    if (!error)
-        error = copy_bytes(r->backup, r->part, &why);
-    int status =
-        !error && r->file.shard >= 0 ? unknown_orders_find(ctl->settings, &r->file, r->part) : EXIT_OK;
-    if (!error && status == EXIT_OK)
-        error = put_in_place(r, &why);
+    int error = lock < 0 ? lock : replace(ctl->settings, r, &why);
+    if (lock >= 0)
+        close(lock);
     if (error)
-        status = ctl_fail(ctl_exit_code(error), "%s", why.text);
-    if (status == EXIT_OK)
-        tell(r);
+        return ctl_fail(ctl_exit_code(error), "nothing was restored: %s", why.text);
+    if (ctl_json(ctl))
+        tell_json(r);
     else
-        unlink(r->part);
-    close(lock);
-    return status;
+        tell(r);
+    return EXIT_OK;
 }
 
 int cmd_restore(const struct ctl *ctl)

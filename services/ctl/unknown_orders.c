@@ -1,14 +1,12 @@
 #include "services/ctl/unknown_orders.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/store/statement.h"
-#include "services/ctl/command.h"
 
 struct comparison {
     struct store *restored, *told;
@@ -78,46 +76,43 @@ static int compare(struct comparison *c)
     return error ? error : more;
 }
 
-static void print_result(const struct comparison *c, const char *path)
+/* In one transaction: the items are paused together, or not at all. */
+static int compare_and_pause(struct comparison *c)
 {
-    if (c->unknown == 0) {
-        puts("Every order that the red packets' worker was told of as confirmed is known to the restored "
-             "file.");
-        return;
-    }
-    printf("%" PRId64 " orders were confirmed after that backup was made, and are unknown now: %s\n"
-           "Their buyers have been told. The items are paused: take what was bought off their stock\n"
-           "(seckillctl item put SKU --stock N) before you resume them; more in the runbook, \"Restore\".\n",
-           c->unknown, path);
+    int error = store_begin(c->restored);
+    if (!error)
+        error = compare(c);
+    if (!error)
+        error = store_commit(c->restored);
+    if (error)
+        store_rollback(c->restored);
+    return error;
 }
 
-int unknown_orders_find(const struct settings *s, const struct database_file *file, const char *path)
+int unknown_orders_find(const struct settings *s, const struct database_file *file, const char *path,
+                        struct unknown_orders *found, struct detail *why)
 {
     struct comparison c = {.out = NULL};
-    struct detail why = {.text = ""};
-    char list[STORE_PATH_SIZE + 16];
-    int status = EXIT_OK;
-    snprintf(list, sizeof list, "%s.unknown.csv", file->path);
-    int error = open_both(&c, s, path, &why);
-    if (error == E_NOT_FOUND) {
-        puts("There is no redpacket.db on this host to say which orders were confirmed after that backup.");
-    } else if (!error && !(c.out = fopen(list, "we"))) {
-        detail_set(&why, "%s: %s", list, strerror(errno));
+    *found = (struct unknown_orders){.count = -1};
+    snprintf(found->list, sizeof found->list, "%s.unknown.csv", file->path);
+    int error = open_both(&c, s, path, why);
+    if (!error && !(c.out = fopen(found->list, "we"))) {
+        detail_set(why, "%s: %s", found->list, strerror(errno));
         error = E_IO;
-    } else if (!error) {
-        error = compare(&c);
+    } else if (!error && (error = compare_and_pause(&c)) != 0) {
+        detail_set(why, "the comparison with redpacket.db: %s", error_text(error));
     }
-    if (c.out && fclose(c.out) != 0 && !error)
+    if (c.out && fclose(c.out) != 0 && !error) {
+        detail_set(why, "%s: %s", found->list, strerror(errno));
         error = E_IO;
+    }
     if (!error)
-        print_result(&c, list);
-    else if (error != E_NOT_FOUND)
-        status = ctl_fail(ctl_exit_code(error), "nothing was restored: %s", why.text);
+        found->count = c.unknown;
     statement_free(c.order);
     statement_free(c.item);
     statement_free(c.pause);
     statement_free(c.packets);
     store_close(c.restored);
     store_close(c.told);
-    return status;
+    return error == E_NOT_FOUND ? 0 : error; /* no redpacket.db: the other one is there */
 }
