@@ -20,6 +20,10 @@ SECKILL_PACKAGES=(
 # hundred packages with them, so only tests/run.sh wants them.
 SECKILL_NODE_PACKAGES=(nodejs:node npm:npm)
 
+# What tests/run.sh needs beside these: to make the package, and to try it on a machine of its own with a systemd (whose
+# installation starts nothing here).
+SECKILL_TEST_PACKAGES=(dpkg-dev lintian systemd util-linux)
+
 # Prints what is not installed, one name a line.
 packages_missing() {
   local package status

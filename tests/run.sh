@@ -62,14 +62,15 @@ smoke() {
   local failed=0
   "$REPO/deploy/quickstart.sh" --exit || failed=1
   say ''
-  if [[ $(ctest --test-dir "$REPO/build/release" -N -L '^smoke$' | grep -cE '^ +Test +#') != 0 ]]; then
-    run_ctest "$REPO/build/release" -L '^smoke$' || failed=1
+  if [[ $(ctest --test-dir "$REPO/build/release" -N -L '^(smoke|installed)$' | grep -cE '^ +Test +#') != 0 ]]; then
+    run_ctest "$REPO/build/release" -L '^(smoke|installed)$' || failed=1
   fi
   return "$failed"
 }
 
 parse "$@"
 SECKILL_WANT_NODE=yes
+SECKILL_PACKAGES+=("${SECKILL_TEST_PACKAGES[@]}")
 packages_require "$REPO/build/packages.log"
 build_both
 

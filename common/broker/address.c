@@ -65,8 +65,26 @@ int broker_addresses_parse(const char *text, struct broker_addresses *out, struc
     return 0;
 }
 
+void broker_addresses_login(struct broker_addresses *a, const char *user, const char *password)
+{
+    if (user)
+        a->user = xstrdup(user);
+    if (password)
+        a->password = xstrdup(password);
+    for (size_t i = 0; i < a->count; i++) {
+        if (user)
+            a->items[i].user = a->user;
+        if (password)
+            a->items[i].password = a->password;
+    }
+}
+
 void broker_addresses_free(struct broker_addresses *a)
 {
+    if (a->password)
+        explicit_bzero(a->password, strlen(a->password));
+    free(a->user);
+    free(a->password);
     free(a->items);
     free(a->storage);
     *a = (struct broker_addresses){0};

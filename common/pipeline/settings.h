@@ -13,7 +13,7 @@ struct settings {
         bool orders; /* a line for each step of each order */
     } log;
     struct {
-        const char *url;
+        const char *url, *user, *password_file; /* see broker_login.h */
         int64_t heartbeat_s;
         int64_t timeout_ms;
     } broker;

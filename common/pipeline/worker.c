@@ -42,6 +42,11 @@ static int take_lock(struct worker *w)
         }
         if (w->lock_fd != E_BUSY)
             return refuse(w->spec, w->lock_fd, "lock_failed", why.text);
+        if (w->spec->init_only) { /* whoever has the lock has the database as well */
+            log_info("database_in_use", "lock=%s", path);
+            w->stopping = true;
+            return EXIT_OK;
+        }
         if (!standing_by) {
             log_info("standing_by", "lock=%s", path);
             notify_status("standing by: another process has the database");
@@ -81,6 +86,7 @@ static int open_store(struct worker *w)
     if (error)
         return refuse(spec, error, "store_open_failed", why.text);
     FAULT_POINT("worker.opened");
+    backup_request_recover(spec->database);
     error = migrate_apply(w->store, spec->migrations, &applied, &why);
     if (error)
         return refuse(spec, error, "store_migrate_failed", why.text);
@@ -148,6 +154,7 @@ static void free_parts(struct worker *w, bool failed)
 {
     if (w->opened && w->spec->handler.close)
         w->spec->handler.close(w->spec->context);
+    backup_request_end(&w->backup, w->spec->database);
     rpc_server_free(w->rpc);
     replies_free(w->replies);
     outbox_relay_free(w->relay);
@@ -177,7 +184,7 @@ int worker_run(const struct worker_spec *spec, int signal_fd)
         code = open_store(&w);
     if (code == EXIT_OK && !w.stopping)
         code = make_parts(&w);
-    if (code == EXIT_OK && !w.stopping)
+    if (code == EXIT_OK && !w.stopping && !spec->init_only)
         code = serve(&w);
     free_parts(&w, code != EXIT_OK);
     return code;

@@ -100,6 +100,7 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
     const char *service;  /* "inventory.0": in logs, message ids, the broker's list of connections */
     const char *database; /* path */
     bool init;            /* make the database if it is missing; else a missing one ends with EXIT_CONFIG */
+    bool init_only;       /* with init: that is all; nothing is consumed */
     const struct migration *migrations;
 
     const struct broker_addresses *addresses;

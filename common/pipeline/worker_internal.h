@@ -6,6 +6,7 @@
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/answer_dead_settle.h"
+#include "common/pipeline/backup_request.h"
 #include "common/pipeline/heartbeat.h"
 #include "common/pipeline/questions.h"
 #include "common/pipeline/transaction.h"
@@ -44,6 +45,7 @@ struct worker {
     struct rpc_server *rpc;
     struct answer_dead_settle dead_settle;
     struct transaction transaction;
+    struct backup_request backup;
     struct link link;
     struct hand hand;
     bool handling; /* the hand, in a transaction: what comes now goes to the two that follow */

@@ -401,6 +401,8 @@ void worker_work(struct worker *w)
         }
         if (!w->fault)
             due_ns = earlier(due_ns, work_beside(w));
+        if (!w->fault && backup_request_run(&w->backup, w->store, w->spec->database, now_ns))
+            due_ns = 0;
         if (!w->fault)
             sleep_until(w, due_ns);
     }

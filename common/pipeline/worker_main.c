@@ -4,11 +4,13 @@
 #include "common/base/log.h"
 #include "common/base/program.h"
 #include "common/base/signals.h"
+#include "common/pipeline/broker_login.h"
 
 void worker_main_start(struct worker_main *m, const char *name, const char *summary, int argc, char **argv)
 {
     const struct program_flag flags[] = {
         {"init", &m->init, "make the database if it is missing; without this a missing one is an error"},
+        {"init-only", &m->init_only, "the same, and exit"},
         {NULL, NULL, NULL},
     };
     const struct program_spec spec = {
@@ -21,15 +23,14 @@ void worker_main_start(struct worker_main *m, const char *name, const char *summ
     };
     struct detail why;
     char quoted[512];
-    m->init = false;
+    m->init = m->init_only = false;
     m->config = program_start(&spec, argc, argv, &m->settings, NULL);
     log_set_level((enum log_level)m->settings.log.level);
     m->signal_fd = signals_start();
     if (m->signal_fd < 0)
         log_fatal(EXIT_DISK, "signals_failed", "what=signalfd");
-    if (broker_addresses_parse(m->settings.broker.url, &m->addresses, &why) != 0)
-        log_fatal(EXIT_CONFIG, "config_invalid", "key=broker.url why=%s",
-                  log_quote(why.text, quoted, sizeof quoted));
+    if (broker_login_addresses(&m->settings, &m->addresses, &why) != 0)
+        log_fatal(EXIT_CONFIG, "config_invalid", "why=%s", log_quote(why.text, quoted, sizeof quoted));
     if (dir_make(m->settings.store.dir, &why) != 0)
         log_fatal(EXIT_DISK, "store_dir_failed", "why=%s", log_quote(why.text, quoted, sizeof quoted));
 }
@@ -37,7 +38,8 @@ void worker_main_start(struct worker_main *m, const char *name, const char *summ
 int worker_main_run(struct worker_main *m, const struct worker_spec *spec)
 {
     struct worker_spec whole = *spec;
-    whole.init = m->init;
+    whole.init = m->init || m->init_only;
+    whole.init_only = m->init_only;
     whole.addresses = &m->addresses;
     whole.heartbeat_s = (int)m->settings.broker.heartbeat_s;
     whole.timeout_ms = (int)m->settings.broker.timeout_ms;

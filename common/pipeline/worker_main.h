@@ -24,7 +24,7 @@ struct worker_main { /* zeroed, but for check, before worker_main_start */
     struct settings settings;         /* texts in it live until worker_main_run returns */
     struct config *config;
     struct broker_addresses addresses;
-    bool init; /* --init was given */
+    bool init, init_only; /* these flags were given */
     int signal_fd;
 };
 

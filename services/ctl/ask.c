@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/broker/address.h"
+#include "common/pipeline/broker_login.h"
 #include "common/pipeline/names.h"
 
 #define ANSWER_TIMEOUT_MS 5000
@@ -13,8 +13,8 @@ int ctl_connect(const struct ctl *ctl, struct broker_connection **out)
 {
     struct detail why;
     struct broker_addresses addresses;
-    if (broker_addresses_parse(ctl->settings->broker.url, &addresses, &why))
-        return ctl_fail(EXIT_CONFIG, "broker.url: %s", why.text);
+    if (broker_login_addresses(ctl->settings, &addresses, &why))
+        return ctl_fail(EXIT_CONFIG, "%s", why.text);
     int rc = broker_connect_any(out, &addresses, "seckillctl", (int)ctl->settings->broker.timeout_ms, &why);
     broker_addresses_free(&addresses);
     return rc ? ctl_fail(EXIT_UNAVAILABLE, "%s", why.text) : EXIT_OK;

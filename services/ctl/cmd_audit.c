@@ -5,8 +5,8 @@
 
 #include "common/base/alloc.h"
 #include "common/base/file.h"
-#include "common/broker/address.h"
 #include "common/broker/consume.h"
+#include "common/pipeline/broker_login.h"
 #include "common/pipeline/names.h"
 #include "services/ctl/ask.h"
 #include "services/ctl/audit.h"
@@ -81,7 +81,7 @@ static int connect_again(struct looking *l, struct detail *why)
     struct broker_addresses addresses;
     broker_connection_abandon(l->connection);
     l->connection = NULL;
-    int rc = broker_addresses_parse(l->ctl->settings->broker.url, &addresses, why);
+    int rc = broker_login_addresses(l->ctl->settings, &addresses, why);
     if (rc)
         return rc;
     rc = broker_connect_any(&l->connection, &addresses, "seckillctl",

@@ -10,6 +10,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/broker/publish.h"
+#include "common/pipeline/broker_login.h"
 #include "common/pipeline/names.h"
 #include "services/ctl/dead_owner.h"
 
@@ -32,8 +33,8 @@ int dead_publisher_open(const struct ctl *ctl, struct dead_publisher **out)
     struct detail why = {""};
     struct broker_addresses addresses;
     struct broker_connection *connection = NULL;
-    if (broker_addresses_parse(ctl->settings->broker.url, &addresses, &why))
-        return ctl_fail(EXIT_CONFIG, "broker.url: %s", why.text);
+    if (broker_login_addresses(ctl->settings, &addresses, &why))
+        return ctl_fail(EXIT_CONFIG, "%s", why.text);
     int rc = -1;
     for (size_t i = 0; i < addresses.count && rc; i++) {
         const struct broker_options options = {.address = &addresses.items[i],

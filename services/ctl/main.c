@@ -36,6 +36,8 @@ static const struct command commands[] = {
     {"archive", NULL, NULL, "move old decided orders out of inventory's files into their archives",
      cmd_archive_options, cmd_archive},
     {"audit", NULL, NULL, "prove the invariants from files and broker", cmd_audit_options, cmd_audit},
+    {"backup", NULL, NULL, "copy and verify the databases of this host", cmd_backup_options, cmd_backup},
+    {"restore", NULL, "BACKUP", "put a backup in the place of a database", cmd_restore_options, cmd_restore},
     {"stats", NULL, NULL, "which services are alive, and what they do", cmd_stats_options, cmd_stats},
     {"settings", NULL, NULL, "print the table of settings", cmd_settings_options, cmd_settings},
     {"commands", NULL, NULL, "print the table of commands", cmd_commands_options, cmd_commands},

@@ -20,6 +20,7 @@
 #include "common/base/notify.h"
 #include "common/base/program.h"
 #include "common/base/signals.h"
+#include "common/pipeline/broker_login.h"
 #include "common/pipeline/ledger.h"
 #include "common/pipeline/settings.h"
 #include "services/order/front_end.h"
@@ -190,8 +191,8 @@ static void start(struct service *s)
     if (s->signals < 0)
         log_fatal(EXIT_FAILED, "no_signals", "reason=\"%s\"", strerror(errno));
     s->id_key = load_id_key(s->settings.order.id_key_file);
-    if (broker_addresses_parse(s->settings.broker.url, &s->addresses, &why) != 0)
-        log_fatal(EXIT_CONFIG, "bad_broker_url", "reason=\"%s\"", why.text);
+    if (broker_login_addresses(&s->settings, &s->addresses, &why) != 0)
+        log_fatal(EXIT_CONFIG, "bad_broker_login", "reason=\"%s\"", why.text);
     name_producer(s->settings.order.name, s->producer);
     start_front_end(s);
 

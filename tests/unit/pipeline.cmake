@@ -1,4 +1,4 @@
-foreach(name test_event_message test_message test_order_id test_ledger test_topology_table test_questions test_rpc_client test_heartbeat)
+foreach(name test_broker_login test_event_message test_message test_order_id test_ledger test_topology_table test_questions test_rpc_client test_heartbeat)
   seckill_unit_test(${name} seckill_pipeline PkgConfig::JANSSON Threads::Threads)
 endforeach()
 foreach(name test_audit test_audit_events test_ctl_arguments test_dead_letter test_order_export)

@@ -2,7 +2,7 @@
 foreach(name test_store test_migrate)
   seckill_unit_test(${name} seckill_store)
 endforeach()
-foreach(name test_outbox test_outbox_relay test_transaction)
+foreach(name test_backup test_outbox test_outbox_relay test_transaction)
   seckill_unit_test(${name} seckill_inventory_parts)
 endforeach()
 foreach(name test_archive test_inbox test_reserve_stock test_put_item)
