@@ -116,6 +116,9 @@ static int make_parts(struct worker *w)
     }
     if (error)
         return refuse(spec, error, "store_unfit", why.text);
+    const char *path = NULL;
+    if (spec->handler.other_file && spec->handler.other_file(spec->context, &path))
+        backup_request_recover(path);
     w->replies = replies_new();
     w->rpc = rpc_server_new(spec->methods, spec->methods_context);
     w->dead_settle = (struct answer_dead_settle){.store = w->store, .inbox = w->inbox};
@@ -152,9 +155,12 @@ static int serve(struct worker *w)
 /* failed: the environment did, and what it is told now it may not keep. */
 static void free_parts(struct worker *w, bool failed)
 {
+    const char *path = NULL;
+    backup_request_end(&w->backup, w->spec->database);
+    if (w->other_backup.running && w->spec->handler.other_file(w->spec->context, &path))
+        backup_request_end(&w->other_backup, path);
     if (w->opened && w->spec->handler.close)
         w->spec->handler.close(w->spec->context);
-    backup_request_end(&w->backup, w->spec->database);
     rpc_server_free(w->rpc);
     replies_free(w->replies);
     outbox_relay_free(w->relay);

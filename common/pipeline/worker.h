@@ -94,6 +94,10 @@ struct worker_handler { /* every function but `line` may be NULL; codes are thos
     void (*reload)(void *context); /* SIGHUP */
 
     const struct worker_beside *beside; /* NULL: none */
+
+    /* Another file of the handler's, to be backed up as the database is (backup_request.h); NULL: there is
+     * none now. *path is the handler's. */
+    struct store *(*other_file)(void *context, const char **path);
 };
 
 struct worker_spec {      /* what is pointed to outlives worker_run */

@@ -45,7 +45,7 @@ struct worker {
     struct rpc_server *rpc;
     struct answer_dead_settle dead_settle;
     struct transaction transaction;
-    struct backup_request backup;
+    struct backup_request backup, other_backup; /* of the database; of the handler's other file */
     struct link link;
     struct hand hand;
     bool handling; /* the hand, in a transaction: what comes now goes to the two that follow */

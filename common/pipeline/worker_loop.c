@@ -381,6 +381,16 @@ static int64_t round_connected(struct worker *w)
     return due;
 }
 
+/* Copies a little, where somebody wants a backup. Returns whether there is more to copy. */
+static bool back_up(struct worker *w, int64_t now_ns)
+{
+    const struct worker_handler *h = &w->spec->handler;
+    const char *path = NULL;
+    bool more = backup_request_run(&w->backup, w->store, w->spec->database, now_ns);
+    struct store *other = h->other_file ? h->other_file(w->spec->context, &path) : NULL;
+    return (other && backup_request_run(&w->other_backup, other, path, now_ns)) || more;
+}
+
 void worker_work(struct worker *w)
 {
     while (!w->fault && !worker_signals(w)) {
@@ -401,7 +411,7 @@ void worker_work(struct worker *w)
         }
         if (!w->fault)
             due_ns = earlier(due_ns, work_beside(w));
-        if (!w->fault && backup_request_run(&w->backup, w->store, w->spec->database, now_ns))
+        if (!w->fault && back_up(w, now_ns))
             due_ns = 0;
         if (!w->fault)
             sleep_until(w, due_ns);

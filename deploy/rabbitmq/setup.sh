@@ -84,9 +84,9 @@ password_hash() { # FILE
 # that the broker names itself (amq.gen-…) belongs to its connection alone, so that nobody reads another's.
 rights_of() { # SERVICE -> CONFIGURE WRITE READ
   case $1 in
-  order) # publishes orders and questions; reads decisions, answers and snapshots
+  order) # publishes orders, questions and signs of life; reads decisions, answers and snapshots
     CONFIGURE='^amq\\.gen-.*$'
-    WRITE='^(amq\\.gen-.*|seckill\\.(orders|rpc))$'
+    WRITE='^(amq\\.gen-.*|seckill\\.(orders|rpc|stock))$'
     READ='^(amq\\.gen-.*|seckill\\.(reply|stock))$' ;;
   inventory)
     CONFIGURE='^seckill\\.orders\\.[0-9]+\\.active$'
@@ -94,16 +94,16 @@ rights_of() { # SERVICE -> CONFIGURE WRITE READ
     READ='^seckill\\.(orders|rpc\\.inventory)\\.[0-9]+$' ;;
   notification)
     CONFIGURE='^seckill\\.notification\\.active$'
-    WRITE='^seckill\\.(retry|dead|reply)$'
+    WRITE='^seckill\\.(retry|dead|stock|reply)$'
     READ='^seckill\\.(rpc\\.)?notification$' ;;
   redpacket)
     CONFIGURE='^seckill\\.redpacket\\.active$'
-    WRITE='^seckill\\.(events|dead|reply)$'
+    WRITE='^seckill\\.(events|dead|stock|reply)$'
     READ='^seckill\\.(rpc\\.)?redpacket$' ;;
-  ctl) # asks; reads dead letters, and sends them back to where they came from
+  ctl) # asks, and listens for signs of life; reads dead letters, and sends them back to where they came from
     CONFIGURE='^amq\\.gen-.*$'
     WRITE='^(amq\\.gen-.*|seckill\\.(rpc|orders|retry))$'
-    READ='^(amq\\.gen-.*|seckill\\.(reply|dead))$' ;;
+    READ='^(amq\\.gen-.*|seckill\\.(reply|stock|dead))$' ;;
   esac
 }
 

@@ -10,31 +10,47 @@
 
 #include "common/base/file.h"
 
-static void name_it(struct database_file *f, const char *unit)
+/* From its path: the name; from its owner's, the lock. */
+static void name_it(struct database_file *f, const char *owner, const char *unit)
 {
     snprintf(f->name, sizeof f->name, "%s", strrchr(f->path, '/') + 1);
+    snprintf(f->lock, sizeof f->lock, "%s.lock", owner);
     snprintf(f->unit, sizeof f->unit, "%s", unit);
 }
 
-/* at: a shard, or behind them the two others. */
+static void describe_inventory(const struct settings *s, int shard, bool archive, struct database_file *f)
+{
+    char unit[sizeof f->unit], path[STORE_PATH_SIZE];
+    settings_inventory_path(s, shard, path);
+    snprintf(unit, sizeof unit, "seckill-inventory@%d", shard);
+    if (archive)
+        settings_archive_of(path, f->path);
+    else
+        memcpy(f->path, path, sizeof f->path);
+    name_it(f, path, unit);
+    f->shard = archive ? -1 : shard;
+    f->migrations = archive ? archive_migrations : inventory_migrations;
+}
+
+static int count_all(const struct settings *s)
+{
+    return 2 * (int)s->topology.shards + 2;
+}
+
+/* at: inventory's and its archive, for each shard, and behind them the two others. */
 static void describe(const struct settings *s, int at, struct database_file *f)
 {
-    int shards = (int)s->topology.shards;
-    char unit[sizeof f->unit];
+    int inventories = 2 * (int)s->topology.shards;
     *f = (struct database_file){.shard = -1};
-    if (at < shards) {
-        settings_inventory_path(s, at, f->path);
-        snprintf(unit, sizeof unit, "seckill-inventory@%d", at);
-        name_it(f, unit);
-        f->shard = at;
-        f->migrations = inventory_migrations;
-    } else if (at == shards) {
+    if (at < inventories) {
+        describe_inventory(s, at / 2, at % 2 == 1, f);
+    } else if (at == inventories) {
         settings_redpacket_path(s, f->path);
-        name_it(f, "seckill-redpacket@0");
+        name_it(f, f->path, "seckill-redpacket@0");
         f->migrations = redpacket_migrations;
     } else {
         settings_notification_path(s, f->path);
-        name_it(f, "seckill-notification@0");
+        name_it(f, f->path, "seckill-notification@0");
         f->migrations = notification_migrations;
     }
 }
@@ -42,7 +58,7 @@ static void describe(const struct settings *s, int at, struct database_file *f)
 int database_files_list(const struct settings *s, struct database_file out[DATABASE_FILES_MAX])
 {
     int count = 0;
-    for (int at = 0; at < (int)s->topology.shards + 2; at++) {
+    for (int at = 0; at < count_all(s); at++) {
         describe(s, at, &out[count]);
         count += file_exists(out[count].path);
     }
@@ -54,7 +70,7 @@ int database_files_of_backup(const struct settings *s, const char *backup, struc
 {
     const char *slash = strrchr(backup, '/');
     const char *name = slash ? slash + 1 : backup;
-    for (int at = 0; at < (int)s->topology.shards + 2; at++) {
+    for (int at = 0; at < count_all(s); at++) {
         describe(s, at, out);
         size_t len = strlen(out->name) - strlen(".db");
         if (strncmp(name, out->name, len) == 0 && name[len] == '-')
@@ -82,9 +98,7 @@ int database_files_become_owner(const struct settings *s, struct detail *why)
 
 int database_file_lock(const struct database_file *f, struct detail *why)
 {
-    char path[STORE_PATH_SIZE + 8];
-    snprintf(path, sizeof path, "%s.lock", f->path);
-    return file_lock(path, why);
+    return file_lock(f->lock, why);
 }
 
 void backup_stamp(char out[BACKUP_STAMP_SIZE])

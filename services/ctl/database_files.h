@@ -8,15 +8,17 @@
 
 struct database_file {
     char path[STORE_PATH_SIZE];
-    char name[32]; /* "inventory.0.db" */
-    char unit[40]; /* "seckill-inventory@0", for people */
-    int shard;     /* of inventory; else -1 */
+    char lock[STORE_PATH_SIZE + 8]; /* of the worker that owns it: the archive has none of its own */
+    char name[32];                  /* "inventory.0.db", "inventory.0.archive.db" */
+    char unit[40];                  /* "seckill-inventory@0", for people */
+    int shard;                      /* of inventory; else -1 */
     const struct migration *migrations;
 };
 
-#define DATABASE_FILES_MAX (64 + 2)
+#define DATABASE_FILES_MAX (2 * 64 + 2)
 
-/* Those that exist, of all shards that the settings have. */
+/* Those that exist, of all shards that the settings have; an archive behind its inventory, so that the copy
+ * of it, made later, never has fewer of the orders that were moved there. */
 int database_files_list(const struct settings *s, struct database_file out[DATABASE_FILES_MAX]);
 
 /* The one that a backup named "inventory.0-….db" is of. E_INVALID with detail. */

@@ -9,8 +9,8 @@
 #include "common/store/statement.h"
 
 struct comparison {
-    struct store *restored, *told;
-    struct statement *order, *item, *pause, *packets;
+    struct store *restored, *told, *archive; /* the last may be NULL */
+    struct statement *order, *archived, *item, *pause, *packets;
     FILE *out;
     int64_t unknown;
 };
@@ -31,6 +31,18 @@ static int open_both(struct comparison *c, const struct settings *s, const char 
         error = statement_prepare(&c->packets, c->told,
                                   "SELECT order_id, user_id, sku, at_ms FROM packet ORDER BY at_ms", why);
     return error;
+}
+
+/* What was moved into the archive since the backup is known, too. */
+static int open_archive(struct comparison *c, const struct database_file *file, struct detail *why)
+{
+    char path[STORE_PATH_SIZE];
+    if (!file_exists(settings_archive_of(file->path, path)))
+        return 0;
+    int error = service_file_open(&c->archive, path, archive_migrations, why);
+    return error
+               ? error
+               : statement_prepare(&c->archived, c->archive, "SELECT 1 FROM orders WHERE order_id = ?", why);
 }
 
 static int has(struct statement *st, struct slice key)
@@ -62,6 +74,8 @@ static int compare(struct comparison *c)
         struct slice order = statement_text(c->packets, 0), sku = statement_text(c->packets, 2);
         char at[RFC3339_SIZE];
         int ours = has(c->item, sku), known = ours == 1 ? has(c->order, order) : 1;
+        if (known == 0 && c->archived)
+            known = has(c->archived, order);
         error = ours < 0 ? ours : known < 0 ? known : 0;
         if (error || ours == 0 || known == 1)
             continue;
@@ -96,6 +110,10 @@ int unknown_orders_find(const struct settings *s, const struct database_file *fi
     *found = (struct unknown_orders){.count = -1};
     snprintf(found->list, sizeof found->list, "%s.unknown.csv", file->path);
     int error = open_both(&c, s, path, why);
+    if (error == E_NOT_FOUND)
+        goto done; /* no redpacket.db: the other one is there */
+    if (!error)
+        error = open_archive(&c, file, why);
     if (!error && !(c.out = fopen(found->list, "we"))) {
         detail_set(why, "%s: %s", found->list, strerror(errno));
         error = E_IO;
@@ -108,11 +126,14 @@ int unknown_orders_find(const struct settings *s, const struct database_file *fi
     }
     if (!error)
         found->count = c.unknown;
+done:
     statement_free(c.order);
+    statement_free(c.archived);
     statement_free(c.item);
     statement_free(c.pause);
     statement_free(c.packets);
     store_close(c.restored);
     store_close(c.told);
-    return error == E_NOT_FOUND ? 0 : error; /* no redpacket.db: the other one is there */
+    store_close(c.archive);
+    return error == E_NOT_FOUND ? 0 : error;
 }

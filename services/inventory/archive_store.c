@@ -160,6 +160,14 @@ void archive_close(struct archive_store *a)
     free(a);
 }
 
+struct store *archive_file(const struct archive_store *a, const char **path)
+{
+    if (!a)
+        return NULL;
+    *path = a->path;
+    return a->store;
+}
+
 const char *archive_error(const struct archive_store *a)
 {
     return a->store ? store_error(a->store) : "";

@@ -58,6 +58,9 @@ int archive_ids(struct archive_store *a, bool only_last, char after[ORDER_ID_SIZ
                 char (*ids)[ORDER_ID_SIZE], size_t room, size_t *count) MUST_USE;
 int64_t archive_count(const struct archive_store *a); /* orders in it */
 
+/* Its file, to be backed up; NULL while there is none. *path is the archive's. */
+struct store *archive_file(const struct archive_store *a, const char **path);
+
 const char *archive_error(const struct archive_store *a); /* SQLite's words for the latest failure */
 
 #endif

@@ -115,6 +115,12 @@ static int64_t on_tick(void *context, struct broker_connection *publish, int64_t
     return broadcast_stock(&v->broadcast, publish, now_ns);
 }
 
+static struct store *other_file(void *context, const char **path)
+{
+    struct inventory *v = context;
+    return archive_file(v->archive, path);
+}
+
 static void on_reload(void *context)
 {
     struct inventory *v = context;
@@ -164,7 +170,8 @@ static int run(struct inventory *v)
                     .committed = on_committed,
                     .rolled_back = on_rolled_back,
                     .tick = on_tick,
-                    .reload = on_reload},
+                    .reload = on_reload,
+                    .other_file = other_file},
         .context = v,
         .methods = methods,
         .methods_context = &v->query,

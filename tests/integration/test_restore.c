@@ -134,6 +134,19 @@ static void test_orders_after_the_backup_are_named_and_their_items_paused(void *
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
 }
 
+static void test_archive_is_copied_as_well(void **state)
+{
+    struct stack *s = *state;
+    char inventory[STACK_PATH];
+    assert_int_equal(ctl_status(s, 0, (const char *[]){"archive", "--older-than", "0", NULL}), 0);
+    assert_int_equal(back_up(s, inventory), 4);
+    assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
+    assert_int_equal(back_up(s, inventory), 4);
+    assert_int_equal(ctl_status(s, 0, (const char *[]){"restore", inventory, NULL}), 0);
+    assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
+    assert_int_equal(item_left(s, "kept"), 8);
+}
+
 static void test_old_backups_go_when_there_is_a_newer_one(void **state)
 {
     struct stack *s = *state;
@@ -155,6 +168,7 @@ int main(void)
         cmocka_unit_test_setup(test_damaged_backup_changes_nothing, everything_runs),
         cmocka_unit_test_setup(test_orders_after_the_backup_are_named_and_their_items_paused,
                                everything_runs),
+        cmocka_unit_test_setup(test_archive_is_copied_as_well, everything_runs),
         cmocka_unit_test_setup(test_old_backups_go_when_there_is_a_newer_one, everything_runs),
         STACK_END,
     };

@@ -56,7 +56,7 @@ MAY = {
     "inventory": [(publish, "seckill.stock", ""), (publish, "seckill.reply", "nobody")],
     "redpacket": [(publish, "seckill.reply", "nobody")],
     "notification": [(publish, "seckill.reply", "nobody")],
-    "ctl": [(consume, "seckill.dead"), (own_queue, "seckill.reply", "x")],
+    "ctl": [(consume, "seckill.dead"), (own_queue, "seckill.reply", "x"), (own_queue, "seckill.stock", "")],
 }
 
 ORDERS, EVENTS, DEAD = "seckill.orders.0", "seckill.events", "seckill.dead"
@@ -78,7 +78,6 @@ MUST_NOT = {
         (publish, EVENTS, "order.confirmed"),
         (publish, EVENTS, "redpacket.granted"),
         (publish, "seckill.reply", "x"),
-        (publish, "seckill.stock", ""),
         (publish, "seckill.retry", "5s.notification"),
         (publish, DEAD, ""),
         (consume, DEAD),
@@ -104,7 +103,6 @@ MUST_NOT = {
         (purge, ORDERS),
         (publish, "seckill.orders", "0"),
         (publish, EVENTS, "order.confirmed"),
-        (publish, "seckill.stock", ""),
         (consume, "seckill.notification"),
         (hold, "seckill.orders.0.active"),
     ],
