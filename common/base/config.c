@@ -34,6 +34,8 @@ struct config {
     bool must_exist;
     char **sets;
     size_t set_count;
+    char **old_texts; /* that a reload replaced: somebody may be reading them still */
+    size_t old_text_count;
 };
 
 /* ---- One value ---- */
@@ -189,6 +191,9 @@ void config_free(struct config *c)
         free(c->values[i].text);
     for (size_t i = 0; i < c->set_count; i++)
         free(c->sets[i]);
+    for (size_t i = 0; i < c->old_text_count; i++)
+        free(c->old_texts[i]);
+    free(c->old_texts);
     free(c->values);
     free(c->sets);
     free(c->path);
@@ -231,14 +236,22 @@ int config_load(struct config **out, const struct config_spec *spec, const char 
     return 0;
 }
 
-static bool is_reloadable(const struct config_option *o)
-{
-    return o->reloadable && o->type != CONFIG_TEXT; /* somebody may be reading the old text */
-}
-
 static bool is_same(const struct config_option *o, const struct value *a, const struct value *b)
 {
     return o->type == CONFIG_TEXT ? strcmp(a->text, b->text) == 0 : a->number == b->number;
+}
+
+/* The old value goes to *fresh, to be freed with it; but a text that changed is kept. */
+static void exchange(struct config *c, size_t option, struct value *fresh)
+{
+    struct value old = c->values[option];
+    c->values[option] = *fresh;
+    *fresh = old;
+    if (c->options[option].type != CONFIG_TEXT)
+        return;
+    c->old_texts = xrealloc(c->old_texts, (c->old_text_count + 1) * sizeof(*c->old_texts));
+    c->old_texts[c->old_text_count++] = old.text;
+    fresh->text = NULL;
 }
 
 int config_reload(struct config *c, void *settings, struct detail *why)
@@ -248,14 +261,14 @@ int config_reload(struct config *c, void *settings, struct detail *why)
     int rc = read_values(fresh, why);
     for (size_t i = 0; rc == 0 && i < c->count; i++) {
         const struct config_option *o = &c->options[i];
-        if (is_reloadable(o)) {
-            struct value old = c->values[i];
-            c->values[i] = fresh->values[i];
-            fresh->values[i] = old; /* to be freed */
-            store_value(o, &c->values[i], settings);
-        } else if (!is_same(o, &c->values[i], &fresh->values[i])) {
+        bool is_changed = !is_same(o, &c->values[i], &fresh->values[i]);
+        if (!o->reloadable && is_changed)
             log_warn("setting_needs_restart", "key=%s", o->key);
-        }
+        if (!o->reloadable)
+            continue;
+        if (is_changed || o->type != CONFIG_TEXT) /* the same text stays where it is */
+            exchange(c, i, &fresh->values[i]);
+        store_value(o, &c->values[i], settings);
     }
     config_free(fresh);
     return rc;

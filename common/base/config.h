@@ -82,9 +82,10 @@ void config_print(const struct config *c, FILE *out);
 void config_document(const struct config_spec *spec, FILE *out);
 void config_document_scdoc(const struct config_spec *spec, FILE *out);
 
-/* SIGHUP: reads everything (file and sets) again and copies the reloadable values into *settings (numbers,
- * booleans and choices only); others that changed are named in a warning and stay. On failure nothing
- * changes. To apply the new values (log_set_level, …) is the caller's part. */
+/* SIGHUP: reads everything (file and sets) again and copies the reloadable values into *settings; others that
+ * changed are named in a warning and stay. A text that was replaced stays valid until config_free, for those
+ * who still read it. On failure nothing changes. To apply the new values (log_set_level, …) is the caller's
+ * part. */
 int config_reload(struct config *c, void *settings, struct detail *why) MUST_USE;
 
 #endif

@@ -4,7 +4,7 @@
 #include "common/base/config.h"
 
 struct values {
-    const char *url, *dir;
+    const char *url, *dir, *label;
     int64_t rate, threads;
     int level;
     bool open;
@@ -24,6 +24,12 @@ static const struct config_option table[] = {
      .offset = offsetof(struct values, dir),
      .fallback = "",
      .help = "A folder."},
+    {.key = "store.label",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct values, label),
+     .fallback = "",
+     .reloadable = true,
+     .help = "A name."},
     {.key = "admission.rate",
      .type = CONFIG_INT,
      .offset = offsetof(struct values, rate),
@@ -125,6 +131,7 @@ static void test_each_key_is_printed_with_its_source_in_the_tables_order(void **
     snprintf(expected, sizeof(expected),
              "broker.url = amqp://guest:***@localhost/  # default\n"
              "store.dir = \"/my data\"  # %s:3\n"
+             "store.label = \"\"  # default\n"
              "admission.rate = 7  # --set\n"
              "http.threads = 1  # default\n"
              "log.level = info  # default\n"
@@ -203,6 +210,24 @@ static void test_reload_takes_over_what_is_reloadable(void **state)
     assert_contains(f->printed, "seckill.conf:5\n");
 }
 
+/* Another thread may still be reading the text that was there before. */
+static void test_a_text_that_was_replaced_stays_valid(void **state)
+{
+    struct fixture *f = *state;
+    load(f, "store { label = first }\n", NULL);
+    const char *first = f->values.label;
+    write_text(f->path, "store { label = second }\n");
+    assert_int_equal(config_reload(f->config, &f->values, &f->why), 0);
+    const char *second = f->values.label;
+    assert_int_equal(config_reload(f->config, &f->values, &f->why), 0);
+    assert_ptr_equal(f->values.label, second); /* nothing new, nothing moved */
+    write_text(f->path, "");
+    assert_int_equal(config_reload(f->config, &f->values, &f->why), 0);
+    assert_string_equal(f->values.label, "");
+    assert_string_equal(first, "first");
+    assert_string_equal(second, "second");
+}
+
 static void test_a_key_that_is_gone_from_the_file_has_its_default_again(void **state)
 {
     struct fixture *f = *state;
@@ -275,6 +300,7 @@ int main(void)
         with_file(test_a_password_with_strange_characters_is_masked_whole),
         with_file(test_the_table_documents_itself),
         with_file(test_reload_takes_over_what_is_reloadable),
+        with_file(test_a_text_that_was_replaced_stays_valid),
         with_file(test_a_key_that_is_gone_from_the_file_has_its_default_again),
         with_file(test_a_set_wins_over_the_reloaded_file),
         with_file(test_what_needs_a_restart_stays_and_is_named_without_its_value),
