@@ -26,9 +26,14 @@ enum { KDF_IDENTITY = 1, KDF_MAC = 2 }; /* numbers of the derived keys: never re
 /* A millisecond's count begins below this, so that it has room to count up: 2^40 ids. */
 #define COUNT_START_MAX ((UINT64_C(1) << COUNT_BITS) - (UINT64_C(1) << 40))
 
-struct order_id_key {
+struct derived {
     unsigned char identity[crypto_generichash_KEYBYTES];
     unsigned char mac[crypto_generichash_KEYBYTES];
+};
+
+struct order_id_key {
+    size_t count;
+    struct derived keys[ORDER_ID_KEYS_MAX]; /* the newest first */
 };
 
 /* The last id without a key that this process made: the next one is greater, whatever the wall clock does. */
@@ -39,22 +44,46 @@ static struct {
 
 int order_id_key_new(struct order_id_key **out, const void *bytes, size_t len, struct detail *why)
 {
-    if (len < 16) {
-        detail_set(why, "the order id key has %zu bytes, and needs at least 16", len);
-        return E_INVALID;
-    }
     if (sodium_init() < 0) {
         detail_set(why, "libsodium could not be started");
         return E_IO;
     }
+    struct order_id_key *key = xcalloc(1, sizeof(*key));
+    int rc = order_id_key_add(key, bytes, len, why);
+    if (rc != 0)
+        order_id_key_free(key);
+    else
+        *out = key;
+    return rc;
+}
+
+int order_id_key_add(struct order_id_key *key, const void *bytes, size_t len, struct detail *why)
+{
+    if (len < 16) {
+        detail_set(why, "the order id key has %zu bytes, and needs at least 16", len);
+        return E_INVALID;
+    }
+    if (key->count == ORDER_ID_KEYS_MAX) {
+        detail_set(why, "there are more than %d order id keys", ORDER_ID_KEYS_MAX);
+        return E_FULL;
+    }
     unsigned char master[crypto_kdf_KEYBYTES];
-    struct order_id_key *key = xmalloc(sizeof(*key));
+    struct derived *d = &key->keys[key->count++];
     crypto_generichash(master, sizeof(master), bytes, len, NULL, 0);
-    crypto_kdf_derive_from_key(key->identity, sizeof(key->identity), KDF_IDENTITY, "order-id", master);
-    crypto_kdf_derive_from_key(key->mac, sizeof(key->mac), KDF_MAC, "order-id", master);
+    crypto_kdf_derive_from_key(d->identity, sizeof(d->identity), KDF_IDENTITY, "order-id", master);
+    crypto_kdf_derive_from_key(d->mac, sizeof(d->mac), KDF_MAC, "order-id", master);
     sodium_memzero(master, sizeof(master));
-    *out = key;
     return 0;
+}
+
+bool order_id_key_equals(const struct order_id_key *a, const struct order_id_key *b)
+{
+    return a->count == b->count && sodium_memcmp(a->keys, b->keys, sizeof(a->keys)) == 0;
+}
+
+bool order_id_key_retries_alike(const struct order_id_key *a, const struct order_id_key *b)
+{
+    return sodium_memcmp(&a->keys[a->count - 1], &b->keys[b->count - 1], sizeof(a->keys[0])) == 0;
 }
 
 void order_id_key_free(struct order_id_key *key)
@@ -72,7 +101,7 @@ static void put_big_endian(unsigned char *out, uint64_t value, int bytes)
 }
 
 /* The shortest keyed BLAKE2b of libsodium has 128 bits; an id has room for the first 32 of them. */
-static void compute_mac(const struct order_id_key *key, const unsigned char id[ID_BYTES],
+static void compute_mac(const struct derived *key, const unsigned char id[ID_BYTES],
                         unsigned char mac[MAC_BYTES])
 {
     unsigned char hash[crypto_generichash_BYTES_MIN];
@@ -126,7 +155,7 @@ static void read_text(const char *text, unsigned char id[ID_BYTES])
     }
 }
 
-static void finish(const struct order_id_key *key, unsigned char id[ID_BYTES], uint8_t shard,
+static void finish(const struct derived *key, unsigned char id[ID_BYTES], uint8_t shard,
                    char out[ORDER_ID_SIZE])
 {
     id[SHARD_AT] = shard;
@@ -153,7 +182,7 @@ void order_id_make(const struct order_id_key *key, int64_t now_ms, uint8_t shard
     unsigned char id[ID_BYTES];
     put_big_endian(id, ms << (64 - TIME_BITS) | count >> 24, 8);
     put_big_endian(id + 8, count, 3);
-    finish(key, id, shard, out);
+    finish(&key->keys[0], id, shard, out);
 }
 
 void order_id_make_keyed(const struct order_id_key *key, const char *user_id, const char *sku,
@@ -163,12 +192,13 @@ void order_id_make_keyed(const struct order_id_key *key, const char *user_id, co
     const char *parts[] = {user_id, sku, idempotency_key};
     unsigned char hash[crypto_generichash_BYTES], id[ID_BYTES];
     crypto_generichash_state state;
-    crypto_generichash_init(&state, key->identity, sizeof(key->identity), sizeof(hash));
+    const struct derived *oldest = &key->keys[key->count - 1];
+    crypto_generichash_init(&state, oldest->identity, sizeof(oldest->identity), sizeof(hash));
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         crypto_generichash_update(&state, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
     crypto_generichash_final(&state, hash, sizeof(hash));
     memcpy(id, hash, IDENTITY_BYTES);
-    finish(key, id, shard, out);
+    finish(oldest, id, shard, out);
 }
 
 void order_id_ceiling(int64_t wall_ms, char out[ORDER_ID_SIZE])
@@ -197,8 +227,12 @@ bool order_id_is_issued(const struct order_id_key *key, const char *text, size_t
         return false;
     unsigned char id[ID_BYTES], mac[MAC_BYTES];
     read_text(text, id);
-    compute_mac(key, id, mac);
-    return sodium_memcmp(mac, id + MAC_AT, MAC_BYTES) == 0;
+    for (size_t i = 0; i < key->count; i++) {
+        compute_mac(&key->keys[i], id, mac);
+        if (sodium_memcmp(mac, id + MAC_AT, MAC_BYTES) == 0)
+            return true;
+    }
+    return false;
 }
 
 uint8_t order_id_shard(const char id[ORDER_ID_SIZE])

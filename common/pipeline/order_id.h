@@ -23,10 +23,32 @@
 #define ORDER_ID_CHARS 26
 #define ORDER_ID_SIZE  (ORDER_ID_CHARS + 1) /* with NUL */
 
+/*
+ * While a deployment goes from one key to the next, it has several, the newest first. They have three parts
+ * to play, so that no promise depends on who has which key already:
+ *
+ *  - all of them: an id whose MAC is by any of them was issued by this deployment;
+ *  - the first makes ids for orders without an Idempotency-Key: such an id is made once, so it may be by any
+ * key;
+ *  - the last makes those of orders with one, MAC included: the same user, item and key must give the same id
+ *    before, during and after the first key came in, or a retry would be a second order.
+ *
+ * So the last key may only be dropped, on all front ends, when nobody will retry an order from before that.
+ */
 struct order_id_key;
+
+#define ORDER_ID_KEYS_MAX 8
 
 /* Makes the keys from the bytes of the id key file (any length ≥ 16; hashed). Calls sodium_init. */
 int order_id_key_new(struct order_id_key **out, const void *bytes, size_t len, struct detail *why) MUST_USE;
+
+/* One more, behind those that are there; before any thread uses them. E_FULL: there are ORDER_ID_KEYS_MAX. */
+int order_id_key_add(struct order_id_key *key, const void *bytes, size_t len, struct detail *why) MUST_USE;
+
+/* Are they the same keys in the same order? Do they make the same ids of orders with an Idempotency-Key? */
+bool order_id_key_equals(const struct order_id_key *a, const struct order_id_key *b);
+bool order_id_key_retries_alike(const struct order_id_key *a, const struct order_id_key *b);
+
 void order_id_key_free(struct order_id_key *key); /* wiped; NULL is fine */
 
 /* A new id, time-ordered, for an order without a key. Any thread; now_ms is the wall clock. */

@@ -200,6 +200,47 @@ static void test_a_new_items_shard_never_changes(void **state)
     assert_int_equal(shard_of_new_item("phone-1", 1), 0);
 }
 
+/* While the key is changed: new ids by the first, retries by the last, all recognised. */
+static void test_a_retry_is_the_same_order_while_the_key_is_changed(void **state)
+{
+    (void)state;
+    struct order_id_key *both = NULL;
+    char before[ORDER_ID_SIZE], during[ORDER_ID_SIZE], fresh[ORDER_ID_SIZE];
+    assert_int_equal(order_id_key_new(&both, "0123456789abcdef0123456789abcdeg", 32, NULL),
+                     0);                                                                       /* other_key */
+    assert_int_equal(order_id_key_add(both, "0123456789abcdef0123456789abcdef", 32, NULL), 0); /* key */
+
+    order_id_make_keyed(key, "u1", "phone-1", "key-1", 0, before);
+    order_id_make_keyed(both, "u1", "phone-1", "key-1", 0, during);
+    assert_string_equal(during, before);
+    assert_true(order_id_is_issued(both, before, ORDER_ID_CHARS));
+    assert_true(order_id_key_retries_alike(key, both));
+    assert_false(order_id_key_equals(key, both));
+
+    order_id_make(both, NOW_MS, 0, fresh);
+    assert_true(order_id_is_issued(both, fresh, ORDER_ID_CHARS));
+    assert_true(order_id_is_issued(other_key, fresh, ORDER_ID_CHARS));
+    assert_false(order_id_is_issued(key, fresh, ORDER_ID_CHARS));
+    /* the old key is dropped: now a retry is another order, and that is told apart */
+    assert_false(order_id_key_retries_alike(other_key, both));
+    order_id_make_keyed(other_key, "u1", "phone-1", "key-1", 0, during);
+    assert_string_not_equal(during, before);
+    order_id_key_free(both);
+}
+
+static void test_there_is_a_bound_on_keys(void **state)
+{
+    (void)state;
+    struct order_id_key *many = NULL;
+    struct detail why;
+    assert_int_equal(order_id_key_new(&many, "0123456789abcdef", 16, NULL), 0);
+    for (int i = 1; i < ORDER_ID_KEYS_MAX; i++)
+        assert_int_equal(order_id_key_add(many, "0123456789abcdef", 16, NULL), 0);
+    assert_int_equal(order_id_key_add(many, "0123456789abcdef", 16, &why), E_FULL);
+    assert_int_equal(order_id_key_add(many, "short", 5, &why), E_INVALID);
+    order_id_key_free(many);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_a_short_key_file_is_refused),
         cmocka_unit_test(test_a_million_ids_of_four_threads_are_all_different),
         cmocka_unit_test(test_a_new_items_shard_never_changes),
+        cmocka_unit_test(test_a_retry_is_the_same_order_while_the_key_is_changed),
+        cmocka_unit_test(test_there_is_a_bound_on_keys),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
