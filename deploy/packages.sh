@@ -3,17 +3,18 @@
 # missing of them. Sourced by quickstart.sh and tests/run.sh; needs lib/common.sh.
 #
 # A RabbitMQ service that the machine runs is left alone. Where rabbitmq-server is installed from here, its service is
-# neither started now nor at the next boot: the stack runs a private node from the same package.
+# neither started now nor at the next boot: the stack runs a private node from the same package. So it is with nginx and
+# haproxy, which tests run in the foreground.
 
 SECKILL_PACKAGES=(
   # build
   ca-certificates cmake gcc libc6-dev ninja-build pkg-config scdoc
-  libconfuse-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev librabbitmq-dev libsodium-dev libsqlite3-dev
-  libsystemd-dev libzstd-dev
+  libconfuse-dev libcurl4-openssl-dev libgnutls28-dev libjansson-dev libjwt-dev libmicrohttpd-dev librabbitmq-dev
+  libsodium-dev libsqlite3-dev libssl-dev libsystemd-dev libzstd-dev
   # run
   curl python3 rabbitmq-server
   # demonstrate and test
-  jq libcmocka-dev man-db openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
+  haproxy jq libcmocka-dev man-db nginx-light openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
 )
 
 # For linting schema/openapi.yaml. Another node than Debian's will do, so it is the programs that count; and they bring a
@@ -72,7 +73,7 @@ packages_install() { # PACKAGE...
   if [[ ! -e $policy ]]; then
     # deb-systemd-invoke and invoke-rc.d ask this program before they start anything. 101: forbidden.
     # shellcheck disable=SC2016
-    printf '%s\n' '#!/bin/sh' 'case $1 in rabbitmq-server* | epmd*) exit 101 ;; esac' >"$policy"
+    printf '%s\n' '#!/bin/sh' 'case $1 in rabbitmq-server* | epmd* | nginx* | haproxy*) exit 101 ;; esac' >"$policy"
     chmod 755 "$policy"
     ours=yes
     # shellcheck disable=SC2064 # now, not then
@@ -83,11 +84,19 @@ packages_install() { # PACKAGE...
   apt_get install -y --no-install-recommends "$@"
   # Installed for its programs only: a machine that had no broker must not have one after its next boot either.
   # (Where there was a policy, its owner decides about services.)
-  [[ -n $ours && " $* " == *' rabbitmq-server '* ]] || return 0
+  [[ -n $ours ]] || return 0
+  packages_disable nginx nginx-light "$@"
+  packages_disable haproxy haproxy "$@"
+  [[ " $* " == *' rabbitmq-server '* ]] || return 0
   update-rc.d rabbitmq-server disable || true
   if [[ -n $new_erlang ]] && command -v systemctl >/dev/null; then
     systemctl disable epmd.service epmd.socket || true
   fi
+}
+
+# Where the package was just installed.
+packages_disable() { # SERVICE PACKAGE INSTALLED...
+  [[ " ${*:3} " != *" $2 "* ]] || update-rc.d "$1" disable || true
 }
 
 # Another package manager at work holds the lock for a while: that is waited for. (The time-out option does not cover

@@ -3,10 +3,11 @@
 #
 #   services/x → common/pipeline → common/broker, common/store, common/trace → common/base; services never include each
 #   other.
-#   A library's header is for the one folder that wraps it: amqp*.h common/broker, sqlite3.h common/store,
-#   microhttpd.h services/order/http_*, curl/*.h services/notification/*webhook*, zstd.h common/trace. loadtest/replay
-#   speaks HTTP and uses common/base and the format of traces alone; loadtest/floors measures libraries and layers one by
-#   one, and like the tests it may include anything.
+#   A library's header is for the one folder that wraps it: amqp*.h common/broker, openssl/* its tls.c, sqlite3.h
+#   common/store, microhttpd.h services/order/http_*, gnutls/* its http_tls.c and token_keys.c, jwt.h its user_token.c,
+#   curl/*.h services/notification/*webhook*, zstd.h common/trace. loadtest/replay speaks HTTP and uses common/base and
+#   the format of traces alone; loadtest/floors measures libraries and layers one by one, and like the tests it may
+#   include anything.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -29,7 +30,10 @@ library_is_allowed() {
     sqlite3.h | sqlite3ext.h) [[ $file == common/store/* ]] ;;
     zstd.h) [[ $file == common/trace/* ]] ;;
     microhttpd.h) [[ $file == services/order/http_* ]] ;;
+    openssl/*) [[ $file == common/broker/tls.c ]] ;;
     curl/*) [[ $file == services/notification/*webhook* ]] ;;
+    jwt.h) [[ $file == services/order/user_token.c ]] ;;
+    gnutls/*) [[ $file == services/order/token_keys.c || $file == services/order/http_tls.c ]] ;;
   esac
 }
 

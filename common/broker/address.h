@@ -11,6 +11,9 @@ struct broker_address {
     bool tls;
     const char *host, *user, *password, *vhost; /* percent-decoded; owned by the list */
     int port;
+    /* For TLS, PEM files; "" or NULL: the system's certificates, and none of our own. Set after parsing, and
+     * not owned. */
+    const char *ca_file, *cert_file, *key_file;
 };
 
 struct broker_addresses {

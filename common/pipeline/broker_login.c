@@ -29,6 +29,11 @@ int broker_login_addresses(const struct settings *s, struct broker_addresses *ou
         detail_set(why, "broker.url: %s", reason.text);
         return error;
     }
+    for (size_t i = 0; i < out->count; i++) {
+        out->items[i].ca_file = s->broker.ca_file;
+        out->items[i].cert_file = s->broker.cert_file;
+        out->items[i].key_file = s->broker.key_file;
+    }
     error = log_in(s, out, why);
     if (error)
         broker_addresses_free(out);

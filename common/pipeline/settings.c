@@ -14,6 +14,8 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
 
+static const char *const auth_names[] = {"none", "jwt", NULL}; /* as enum auth_mode */
+
 static const char *const sink_names[] = {"log", "file", "webhook", NULL}; /* as enum notification_sink */
 
 #define FIELD(field)  .offset = offsetof(struct settings, field)
@@ -35,6 +37,13 @@ const struct config_option settings_table[] = {
      .help = "The user to log in as at all of them; empty: what each address says."},
     {.key = "broker.password_file", FIELD(broker.password_file), TEXT, .fallback = "",
      .help = "File with that user's password; empty: what each address says."},
+    {.key = "broker.ca_file", FIELD(broker.ca_file), TEXT, .fallback = "",
+     .help = "Certificates by which an `amqps` broker is verified, in PEM; empty: the system's. The name in `broker.url` "
+             "must be a DNS name of its certificate."},
+    {.key = "broker.cert_file", FIELD(broker.cert_file), TEXT, .fallback = "",
+     .help = "Our own certificate for an `amqps` broker, with its chain, in PEM; empty: none is shown."},
+    {.key = "broker.key_file", FIELD(broker.key_file), TEXT, .fallback = "",
+     .help = "The private key of `broker.cert_file`, in PEM."},
     {.key = "broker.heartbeat_s", FIELD(broker.heartbeat_s), INT(1, 600), .fallback = "10", .unit = "s",
      .help = "How often both sides show that they are alive; twice as long without a sign is death."},
     {.key = "broker.timeout_ms", FIELD(broker.timeout_ms), INT(50, 60000), .fallback = "1000", .unit = "ms",
@@ -48,6 +57,14 @@ const struct config_option settings_table[] = {
 
     {.key = "http.listen", FIELD(http.listen), TEXT, .fallback = "127.0.0.1:8080",
      .help = "Address and port to serve HTTP on; IPv6 as `[::1]:8080`; port 0 takes a free one."},
+    {.key = "http.admin_listen", FIELD(http.admin_listen), TEXT, .fallback = "",
+     .help = "Another address for what concerns operators: `/metrics`, `/v1/stats`, `/dashboard` and admin routes are "
+             "then served only there. Each front end of a host needs its own. Empty: they are served on "
+             "`http.listen`."},
+    {.key = "http.tls_cert_file", FIELD(http.tls_cert_file), TEXT, .fallback = "", .reloadable = true,
+     .help = "Certificate with its chain, in PEM: HTTPS is served then, and no plain HTTP. SIGHUP reads the file again."},
+    {.key = "http.tls_key_file", FIELD(http.tls_key_file), TEXT, .fallback = "", .reloadable = true,
+     .help = "The certificate's private key, in PEM. SIGHUP reads the file again."},
     {.key = "http.threads", FIELD(http.threads), INT(1, 64), .fallback = "1",
      .help = "HTTP threads of a front end. Rather than many threads, start more processes on the same port."},
     {.key = "http.connections", FIELD(http.connections), INT(1, 1000000), .fallback = "12000",
@@ -55,6 +72,9 @@ const struct config_option settings_table[] = {
     {.key = "http.connections_per_address", FIELD(http.connections_per_address), INT(0, 1000000),
      .fallback = "256",
      .help = "Connections of one client address (of a /64 for IPv6; loopback is not counted); 0: no limit."},
+    {.key = "http.trusted_proxies", FIELD(http.trusted_proxies), TEXT, .fallback = "",
+     .help = "Addresses and networks (`10.0.0.0/8, ::1`) of proxies whose `X-Forwarded-For` says who the client is. Their "
+             "connections are not limited by `http.connections_per_address`; their clients' requests are."},
     {.key = "http.connection_memory", FIELD(http.connection_memory), INT(4096, 65536), .fallback = "8192",
      .unit = "bytes",
      .help = "Memory for each connection; it bounds the size of a request's headers."},
@@ -69,11 +89,26 @@ const struct config_option settings_table[] = {
     {.key = "http.order_page", FIELD(http.order_page), TEXT, .fallback = "/order",
      .help = "Where a browser is sent with an accepted order; `?id=` and the order's id are added."},
 
+    {.key = "auth.mode", FIELD(auth.mode), .type = CONFIG_CHOICE, .choices = auth_names, .fallback = "none",
+     .help = "Whether buyers need a token: `jwt` wants one as `Authorization: Bearer`, whose `sub` is the `user_id`."},
+    {.key = "auth.jwt_keys", FIELD(auth.jwt_keys), TEXT, .fallback = "", .reloadable = true,
+     .help = "Files with the keys that tokens are verified by, separated by commas; `KID=FILE` names one. SIGHUP reads "
+             "the files again."},
+    {.key = "auth.jwt_algorithm", FIELD(auth.jwt_algorithm), TEXT, .fallback = "", .reloadable = true,
+     .help = "`HS256`, `RS256` or `ES256`: for all keys, or one for each, separated by commas. No key serves another "
+             "algorithm."},
+    {.key = "auth.jwt_audience", FIELD(auth.jwt_audience), TEXT, .fallback = "", .reloadable = true,
+     .help = "What a token's `aud` must have; empty: `aud` is not looked at."},
+    {.key = "auth.jwt_leeway_s", FIELD(auth.jwt_leeway_s), INT(0, 3600), .fallback = "30", .unit = "s",
+     .reloadable = true,
+     .help = "By how much the issuer's clock may differ from this one, for `exp` and `nbf`."},
     {.key = "auth.admin_token_file", FIELD(auth.admin_token_file), TEXT, .fallback = "",
      .help = "File with the token for admin routes. Without one they are closed."},
 
-    {.key = "order.id_key_file", FIELD(order.id_key_file), TEXT, .fallback = "",
-     .help = "File with the secret (16 bytes or more) behind order ids, the same on all front ends."},
+    {.key = "order.id_key_file", FIELD(order.id_key_file), TEXT, .fallback = "", .reloadable = true,
+     .help = "File with the secret (16 bytes or more) behind order ids, the same on all front ends. Several, separated "
+             "by commas, while the key is changed: the first makes new ids, all are recognised, the last makes those "
+             "of orders with an `Idempotency-Key`."},
     {.key = "order.name", FIELD(order.name), TEXT, .fallback = "",
      .help = "This front end's name in messages and ledgers; empty: the host's name."},
     {.key = "order.keep_decided", FIELD(order.keep_decided), INT(0, 10000000), .fallback = "100000",
@@ -201,11 +236,27 @@ static int check_pages(const struct settings *s, struct detail *why)
 
 static int check_broker(const struct settings *s, struct detail *why)
 {
+    if (!s->broker.cert_file[0] != !s->broker.key_file[0]) {
+        detail_set(why, "broker.cert_file and broker.key_file: one needs the other");
+        return E_INVALID;
+    }
     struct broker_addresses addresses;
     int rc = broker_addresses_parse(s->broker.url, &addresses, why);
     if (rc == 0)
         broker_addresses_free(&addresses);
     return rc;
+}
+
+static int check_auth(const struct settings *s, struct detail *why)
+{
+    if (s->auth.mode == AUTH_NONE)
+        return 0;
+    if (s->auth.jwt_keys[0] == '\0' || s->auth.jwt_algorithm[0] == '\0') {
+        detail_set(why, "auth.mode = jwt needs %s",
+                   s->auth.jwt_keys[0] ? "auth.jwt_algorithm" : "auth.jwt_keys");
+        return E_INVALID;
+    }
+    return 0;
 }
 
 static int check_notification(const struct settings *s, struct detail *why)
@@ -235,12 +286,23 @@ int settings_check(const void *settings, struct detail *why)
         detail_set(why, "http.listen: expected address:port, got \"%s\"", s->http.listen);
         return E_INVALID;
     }
+    if (s->http.admin_listen[0] && !is_listen_address(s->http.admin_listen)) {
+        detail_set(why, "http.admin_listen: expected address:port or nothing, got \"%s\"",
+                   s->http.admin_listen);
+        return E_INVALID;
+    }
+    if (!s->http.tls_cert_file[0] != !s->http.tls_key_file[0]) {
+        detail_set(why, "http.tls_cert_file and http.tls_key_file: one needs the other");
+        return E_INVALID;
+    }
     if (!is_node_name(s->order.name)) {
         detail_set(why, "order.name: expected at most %d letters, digits, \".\", \"_\" or \"-\", got \"%s\"",
                    NODE_NAME_MAX, s->order.name);
         return E_INVALID;
     }
     int rc = check_pages(s, why);
+    if (!rc)
+        rc = check_auth(s, why);
     if (!rc)
         rc = check_notification(s, why);
     return rc ? rc : check_broker(s, why);

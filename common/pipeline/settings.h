@@ -14,6 +14,7 @@ struct settings {
     } log;
     struct {
         const char *url, *user, *password_file; /* see broker_login.h */
+        const char *ca_file, *cert_file, *key_file;
         int64_t heartbeat_s;
         int64_t timeout_ms;
     } broker;
@@ -24,16 +25,21 @@ struct settings {
         int64_t shards;
     } topology;
     struct {
-        const char *listen;
+        const char *listen, *admin_listen;
+        const char *tls_cert_file, *tls_key_file; /* both or neither */
         int64_t threads;
         int64_t connections;             /* for the whole process */
         int64_t connection_memory;       /* bytes */
         int64_t connections_per_address; /* 0: no limit */
         int64_t request_timeout_s;
         int64_t idle_timeout_s;
+        const char *trusted_proxies;
         const char *busy_page, *sold_out_page, *order_page; /* where browsers are sent */
     } http;
     struct {
+        int mode; /* enum auth_mode */
+        const char *jwt_keys, *jwt_algorithm, *jwt_audience;
+        int64_t jwt_leeway_s;
         const char *admin_token_file;
     } auth;
     struct {
@@ -77,6 +83,7 @@ struct settings {
     } notification;
 };
 
+enum auth_mode { AUTH_NONE, AUTH_JWT };
 enum notification_sink { SINK_LOG, SINK_FILE, SINK_WEBHOOK };
 
 extern const struct config_option settings_table[];

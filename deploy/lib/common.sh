@@ -80,7 +80,8 @@ wait_until() { # SECONDS COMMAND...
 }
 
 # Proxies that the environment names are not for the loopback.
-local_curl() { curl --noproxy '*' --silent --show-error --max-time 3 "$@"; }
+# On the loopback: a test's certificate is as good as any there.
+local_curl() { curl --noproxy '*' --insecure --silent --show-error --max-time 3 "$@"; }
 
 built() { # BUILD_DIR
   [[ -x $1/bin/seckill-order && -x $1/bin/seckill-inventory && -x $1/bin/seckillctl ]]

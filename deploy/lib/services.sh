@@ -101,9 +101,11 @@ listen_address() { # UNIT
 }
 
 unit_url() { # UNIT
-  local address
+  local address scheme=http SETTINGS
   address=$(listen_address "$1")
-  printf 'http://%s' "${address/#0.0.0.0:/127.0.0.1:}"
+  settings_of "$1"
+  [[ " ${SETTINGS[*]}" != *' http.tls_cert_file='[!\ ]* ]] || scheme=https
+  printf '%s://%s' "$scheme" "${address/#0.0.0.0:/127.0.0.1:}"
 }
 
 # --- start and readiness

@@ -28,8 +28,10 @@ enum admission_verdict {
     VERDICT_BROKER_UNREACHABLE,
     VERDICT_BROKER_BLOCKED,
     VERDICT_NO_LEDGER,
-    VERDICT_RATE_LIMITED, /* the front end's request rate */
+    VERDICT_RATE_LIMITED,    /* the front end's request rate */
+    VERDICT_UNAUTHENTICATED, /* no good token came with it */
     /* with the order */
+    VERDICT_FORBIDDEN,        /* the token is another user's */
     VERDICT_USER_LIMITED,     /* this user's rate */
     VERDICT_ALREADY_ACCEPTED, /* a repeat of a keyed order: its 202 again */
     VERDICT_NO_CATALOGUE,

@@ -14,7 +14,9 @@
 #include "services/order/admin_desk.h"
 #include "services/order/admin_token.h"
 #include "services/order/alive.h"
+#include "services/order/authenticate.h"
 #include "services/order/catalogue.h"
+#include "services/order/http_forwarded.h"
 #include "services/order/metrics.h"
 #include "services/order/packet_desk.h"
 #include "services/order/pending.h"
@@ -36,13 +38,16 @@ struct front_end {
     struct trace_recorder *trace; /* NULL: nothing is recorded */
     struct stats *stats;
     struct alive *alive;
-    const char *instance; /* this run's name, in messages, ledger and signs of life */
-    const struct order_id_key *id_key;
+    const char *instance;                        /* this run's name, in messages, ledger and signs of life */
+    _Atomic(const struct order_id_key *) id_key; /* SIGHUP may replace it; the old ones stay until the end */
+    struct authenticator *authenticator;
     int shards;
     struct {
         const char *order, *busy, *sold_out;
-    } pages; /* where browsers are sent; settings_check has looked at them */
-    struct address_limit *addresses;
+    } pages;                         /* where browsers are sent; settings_check has looked at them */
+    struct address_limit *addresses; /* their connections */
+    struct address_limit *clients;   /* requests under way of clients behind trusted proxies */
+    struct networks proxies;         /* http.trusted_proxies */
     int64_t max_connections;     /* of the whole process; beyond it requests are answered 503 and closed */
     _Atomic int64_t connections; /* open right now; the HTTP threads count */
     struct rate_bucket requests; /* POST /v1/orders, of all threads */

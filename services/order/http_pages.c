@@ -281,6 +281,8 @@ static void render_order(struct buffer *page, const struct words *w, const char 
 void http_page_order(struct front_end *fe, struct http_reply *reply)
 {
     static const struct words not_found = {NULL, "No such order", NULL, false};
+    static const struct words not_known = {NULL, "It is not known who you are", NULL, false};
+    static const struct words not_yours = {NULL, "This is not your order", NULL, false};
     static const struct words not_now = {NULL, "Your order cannot be looked up right now", NULL, true};
     (void)fe;
     unsigned status = reply->status;
@@ -296,6 +298,11 @@ void http_page_order(struct front_end *fe, struct http_reply *reply)
     } else if (status == 404) {
         render_order(page, &not_found, "The address of this page does not name an order of this shop.",
                      slice_of("<p><a href=\"/\">Back to the items</a></p>\n"));
+    } else if (status == 401) {
+        render_order(page, &not_known, "Sign in where you bought: an order is shown to its buyer only.",
+                     slice_of(""));
+    } else if (status == 403) {
+        render_order(page, &not_yours, "An order is shown to its buyer only.", slice_of(""));
     } else {
         render_order(page, &not_now, "Nothing is lost by that; this page asks again by itself.",
                      slice_of(""));

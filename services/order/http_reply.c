@@ -96,6 +96,7 @@ void http_reply_problem(struct http_reply *r, const struct problem *p)
     r->problem.code = p->code;
     r->status = problem_kinds[p->code].status;
     r->retry_after_s = p->retry_after_s;
+    r->authenticate = p->challenge;
     r->is_ready_made = p->detail_is_constant && !p->order_id;
     if (p->order_id)
         http_reply_locate_order(r, p->order_id);
@@ -191,7 +192,8 @@ static bool place_holds(const struct place *place, const struct http_reply *r)
     const struct problem *a = &place->problem, *b = &r->problem;
     return place->response && place->close == r->close && a->code == b->code && a->detail == b->detail &&
            a->starts_ms == b->starts_ms && a->has_stock_left == b->has_stock_left &&
-           a->stock_left == b->stock_left && a->retry_after_s == b->retry_after_s;
+           a->stock_left == b->stock_left && a->retry_after_s == b->retry_after_s &&
+           a->challenge == b->challenge;
 }
 
 static struct place *cache_place(struct http_reply_cache *cache, const struct http_reply *r)
@@ -222,7 +224,8 @@ static struct MHD_Response *cached_response(struct http_reply_cache *cache, stru
 bool http_reply_send(struct http_reply *r, struct http_reply_cache *cache, const char *request_id,
                      struct MHD_Connection *connection)
 {
-    bool from_cache = r->is_ready_made && !request_id && r->allow[0] == '\0' && !r->authenticate;
+    bool from_cache =
+        r->is_ready_made && !request_id && r->allow[0] == '\0' && r->authenticate == r->problem.challenge;
     struct MHD_Response *response;
     if (from_cache) {
         response = cached_response(cache, r);

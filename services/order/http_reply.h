@@ -47,7 +47,8 @@ struct problem {
     int64_t starts_ms;    /* 0: none */
     bool has_stock_left;
     int64_t stock_left;
-    int retry_after_s; /* 0: none */
+    int retry_after_s;     /* 0: none */
+    const char *challenge; /* WWW-Authenticate, a constant; NULL: none */
 };
 
 #define HTTP_LOCATION_SIZE 256

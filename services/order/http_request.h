@@ -23,6 +23,7 @@ struct http_request {
     struct order_attempt attempt;
     struct inquiry inquiry;
     struct admin_question question;
+    struct identity who; /* of an inquiry; an order has it in its attempt */
     struct http_context *context;
     struct MHD_Connection *connection;
     struct http_client *client;
@@ -32,6 +33,8 @@ struct http_request {
     const char *request_id;    /* fit to be sent back; NULL: none */
     int64_t began_ns;          /* its headers were here */
     bool prefers_html;
+    struct address_entry *forwarded; /* its client, behind a trusted proxy; NULL: not counted */
+    char from[INET6_ADDRSTRLEN];     /* for the log; "": the peer itself, or the log does not want it */
     enum request_state state;
     struct http_reply reply;
     struct http_request *next_unused;
@@ -51,6 +54,7 @@ struct route {
     void (*finish)(struct http_request *r);
     bool takes_order; /* its answers are counted as those of POST /v1/orders */
     size_t body_max;  /* bytes, at most ORDER_BODY_MAX; 0: so many */
+    enum { ROUTE_PUBLIC, ROUTE_ADMIN, ROUTE_BOTH } side; /* where it is served, if there are two listeners */
 };
 
 /* Sets r->route and r->tail, or makes the 404 or 405 and leaves the request REQUEST_REFUSED without a route.
@@ -59,5 +63,8 @@ void http_route_find(struct http_request *r);
 
 /* Makes the refusal the answer: to be sent at once or at the end of the body. */
 void http_request_refuse(struct http_request *r, enum problem_code code, const char *detail);
+
+/* The same of a 401, with the challenge that goes with it. */
+void http_request_unauthenticated(struct http_request *r, enum token_verdict verdict);
 
 #endif

@@ -18,6 +18,18 @@ static void ask_for_order(struct http_request *r, const char *id, const char *wa
         r->state = REQUEST_WAITING;
 }
 
+/* Who asks for an order must be known before it is looked up. */
+static bool begin_inquiry(struct http_request *r)
+{
+    authenticate(r->context->front_end->authenticator,
+                 MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
+                 clock_wall_ms() / 1000, &r->who);
+    r->inquiry.viewer = &r->who;
+    if (r->who.kind == IDENTITY_NOBODY)
+        http_request_unauthenticated(r, r->who.verdict);
+    return true;
+}
+
 static void get_order(struct http_request *r)
 {
     const char *wait = NULL;
@@ -161,6 +173,9 @@ static bool begin_order(struct http_request *r)
     r->attempt.idempotency_key =
         MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Idempotency-Key");
     r->attempt.request_id = r->request_id;
+    r->attempt.client = r->from;
+    r->attempt.authorization =
+        MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     r->attempt.body_type = order_request_body_type(
         MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE));
     submit_order_begin(r->context->front_end, &r->attempt);
@@ -251,23 +266,24 @@ static void get_dashboard_page(struct http_request *r)
 static const struct route routes[] = {
     {.method = "POST", .path = "/v1/orders", .begin = begin_order, .answer = post_order, .finish = finish_order,
      .takes_order = true},
-    {.method = "GET", .path = "/v1/orders/", .answer = get_order},
+    {.method = "GET", .path = "/v1/orders/", .begin = begin_inquiry, .answer = get_order},
     {.method = "GET", .path = "/v1/items", .answer = get_items},
     {.method = "GET", .path = "/v1/items/", .answer = get_item},
     {.method = "PUT", .path = "/v1/items/", .begin = begin_change, .answer = put_item, .finish = finish_change,
-     .body_max = ADMIN_BODY_MAX},
+     .body_max = ADMIN_BODY_MAX, .side = ROUTE_ADMIN},
     {.method = "POST", .path = "/v1/items/", .suffix = "/restock", .begin = begin_change, .answer = post_restock,
-     .finish = finish_change, .body_max = ADMIN_BODY_MAX},
-    {.method = "GET", .path = "/v1/stats", .answer = get_stats},
-    {.method = "GET", .path = "/healthz", .answer = get_health},
-    {.method = "GET", .path = "/readyz", .answer = get_readiness},
-    {.method = "GET", .path = "/metrics", .answer = get_metrics},
-    {.method = "GET", .path = "/openapi.yaml", .answer = get_openapi},
-    {.method = "GET", .path = "/order", .answer = get_order_page, .finish = finish_order_page},
+     .finish = finish_change, .body_max = ADMIN_BODY_MAX, .side = ROUTE_ADMIN},
+    {.method = "GET", .path = "/v1/stats", .answer = get_stats, .side = ROUTE_ADMIN},
+    {.method = "GET", .path = "/healthz", .answer = get_health, .side = ROUTE_BOTH},
+    {.method = "GET", .path = "/readyz", .answer = get_readiness, .side = ROUTE_BOTH},
+    {.method = "GET", .path = "/metrics", .answer = get_metrics, .side = ROUTE_ADMIN},
+    {.method = "GET", .path = "/openapi.yaml", .answer = get_openapi, .side = ROUTE_BOTH},
+    {.method = "GET", .path = "/order", .begin = begin_inquiry, .answer = get_order_page,
+     .finish = finish_order_page},
     {.method = "GET", .path = "/busy", .answer = get_busy_page},
     {.method = "GET", .path = "/sold-out", .answer = get_sold_out_page},
-    {.method = "GET", .path = "/dashboard", .answer = get_dashboard_page},
-    {.method = "GET", .path = "/style.css", .answer = get_style},
+    {.method = "GET", .path = "/dashboard", .answer = get_dashboard_page, .side = ROUTE_ADMIN},
+    {.method = "GET", .path = "/style.css", .answer = get_style, .side = ROUTE_BOTH},
     {.method = "GET", .path = "/", .answer = get_index_page},
 };
 /* clang-format on */
@@ -294,6 +310,12 @@ static const char *route_tail(const struct route *route, const char *url)
     return *tail ? NULL : tail;
 }
 
+static bool is_served(const struct route *route, enum http_listener listener)
+{
+    return listener == LISTENER_ALL || route->side == ROUTE_BOTH ||
+           (route->side == ROUTE_ADMIN) == (listener == LISTENER_ADMIN);
+}
+
 static bool route_takes(const struct route *route, const char *method)
 {
     return strcmp(route->method, method) == 0 ||
@@ -306,7 +328,7 @@ void http_route_find(struct http_request *r)
     size_t room = sizeof r->reply.allow;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         const char *tail = route_tail(&routes[i], r->path);
-        if (!tail)
+        if (!tail || !is_served(&routes[i], r->context->listener))
             continue;
         if (route_takes(&routes[i], r->method)) {
             r->route = &routes[i];

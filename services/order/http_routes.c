@@ -43,6 +43,8 @@ static struct http_request *request_take(struct http_context *c, struct MHD_Conn
     r->route = NULL;
     r->tail = r->request_id = NULL;
     r->prefers_html = false;
+    r->forwarded = NULL;
+    r->from[0] = '\0';
     r->state = REQUEST_READING;
     r->next_unused = NULL;
     r->body_len = 0;
@@ -104,19 +106,30 @@ static enum MHD_Result send_reply(struct http_request *r)
     return http_reply_send(&r->reply, r->context->cache, r->request_id, r->connection) ? MHD_YES : MHD_NO;
 }
 
-void http_request_refuse(struct http_request *r, enum problem_code code, const char *detail)
+static void refuse(struct http_request *r, const struct problem *p)
 {
-    struct front_end *fe = r->context->front_end;
-    const struct problem p = {.code = code,
-                              .detail = detail,
-                              .detail_is_constant = true,
-                              .retry_after_s = code == PROBLEM_UNAVAILABLE ? front_end_retry_after_s(fe) : 0};
     r->state = REQUEST_REFUSED;
     r->reply.allow[0] = '\0';
     if (r->route && r->route->takes_order) /* counted among the answers of POST /v1/orders */
-        submit_order_refuse(fe, &p, &r->reply);
+        submit_order_refuse(r->context->front_end, p, &r->reply);
     else
-        http_reply_problem(&r->reply, &p);
+        http_reply_problem(&r->reply, p);
+}
+
+void http_request_refuse(struct http_request *r, enum problem_code code, const char *detail)
+{
+    bool is_later = code == PROBLEM_UNAVAILABLE || code == PROBLEM_RATE_LIMITED;
+    int retry_s = is_later ? front_end_retry_after_s(r->context->front_end) : 0;
+    refuse(r, &(struct problem){
+                  .code = code, .detail = detail, .detail_is_constant = true, .retry_after_s = retry_s});
+}
+
+void http_request_unauthenticated(struct http_request *r, enum token_verdict verdict)
+{
+    refuse(r, &(struct problem){.code = PROBLEM_UNAUTHENTICATED,
+                                .detail = token_verdict_detail(verdict),
+                                .detail_is_constant = true,
+                                .challenge = token_verdict_challenge(verdict)});
 }
 
 _Static_assert(ADMIN_BODY_MAX == 2048 && ORDER_BODY_MAX == 4096, "the texts in refuse_body");
@@ -144,12 +157,36 @@ static void refuse_body(struct http_request *r)
 static void shed(struct http_request *r)
 {
     struct front_end *fe = r->context->front_end;
-    if (atomic_load_explicit(&fe->connections, memory_order_relaxed) <= fe->max_connections)
+    if (r->context->listener == LISTENER_ADMIN || /* operators look most when there is too much of all */
+        atomic_load_explicit(&fe->connections, memory_order_relaxed) <= fe->max_connections)
         return;
     metric_add(fe->metrics, METRIC_HTTP_SHED, 1);
     http_request_refuse(r, PROBLEM_UNAVAILABLE,
                         "this front end has too many connections; nothing was queued");
     r->reply.close = true;
+}
+
+/* Behind a trusted proxy an address is limited in requests under way, since the connections are the proxy's.
+ */
+static void count_client(struct http_request *r, const struct forwarded *forwarded)
+{
+    struct front_end *fe = r->context->front_end;
+    struct sockaddr_in6 client;
+    const struct sockaddr *peer =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    if (!forwarded_client(forwarded, &fe->proxies, peer, &client))
+        return;
+    if (atomic_load_explicit(&fe->log_orders, memory_order_relaxed))
+        forwarded_text(&client, r->from);
+    const struct sockaddr *address = (const struct sockaddr *)&client;
+    if (address_limit_allows(fe->clients, address)) {
+        r->forwarded = address_limit_enter(fe->clients, address);
+        return;
+    }
+    metric_add(fe->metrics, METRIC_HTTP_ADDRESS_FULL, 1);
+    if (r->route && r->route->takes_order)
+        metric_add(fe->metrics, METRIC_LIMITED_ADDRESS, 1);
+    http_request_refuse(r, PROBLEM_RATE_LIMITED, "this address has too many requests under way");
 }
 
 static bool body_is_long(const struct http_request *r)
@@ -160,9 +197,10 @@ static bool body_is_long(const struct http_request *r)
 }
 
 struct heads { /* what is gathered in one pass over the headers */
-    int hosts, lengths, encodings;
+    int hosts, lengths, encodings, authorizations;
     bool is_chunked, is_malformed;
     struct http_accept accept;
+    struct forwarded forwarded;
 };
 
 /* "Transfer-Encoding : chunked" is another header to us than to a server that is generous with blanks. */
@@ -205,9 +243,14 @@ static enum MHD_Result note_header(void *closure, enum MHD_ValueKind kind, const
             h->is_chunked = strcasecmp(value, "chunked") == 0;
         }
         break;
+    case 'x':
+        if (strcasecmp(name, "X-Forwarded-For") == 0)
+            forwarded_note(&h->forwarded, value);
+        break;
     case 'a':
         if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0 && strcmp(value, "*/*") != 0)
             http_accept_read(&h->accept, value);
+        h->authorizations += strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0;
         break;
     default:
         break;
@@ -230,6 +273,8 @@ static const char *fault_of(const struct heads *h, const char *version)
         return "a header has a name or value that none may have, or its line does not end with CR LF";
     if (framing_is_doubtful(h, is_old))
         return "one Content-Length, or Transfer-Encoding: chunked, must say where the body ends";
+    if (h->authorizations > 1)
+        return "there must be no more than one Authorization";
     return h->hosts == 1 || (is_old && h->hosts == 0) ? NULL : "there must be one Host";
 }
 
@@ -250,6 +295,8 @@ static enum MHD_Result begin(struct http_request *r, const char *version)
         return send_reply(r);
     }
     shed(r);
+    if (r->state == REQUEST_READING)
+        count_client(r, &heads.forwarded);
 
     if (r->state == REQUEST_READING && r->route->begin && !r->route->begin(r))
         return send_reply(r);
@@ -329,6 +376,7 @@ enum MHD_Result http_routes_handle(void *closure, struct MHD_Connection *connect
                                    size_t *upload_size, void **request)
 {
     struct http_request *r = *request;
+    ((struct http_context *)closure)->calls++;
     if (!r) {
         *request = r = request_take(closure, connection);
         r->method = method;
@@ -353,6 +401,7 @@ void http_routes_completed(void *closure, struct MHD_Connection *connection, voi
     if (r->state == REQUEST_WAITING) /* its submission would be used after it is gone */
         log_panic("request_ended_while_suspended", "method=%s", r->method);
     *request = NULL;
+    address_limit_leave(r->context->front_end->clients, r->forwarded);
     if (r->state == REQUEST_JUDGED)
         FAULT_POINT("http.answered");
     if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)

@@ -22,13 +22,18 @@
 
 struct http_request;
 
+/* What is served where. With a listener for operators, what concerns only them is not found at the other. */
+enum http_listener { LISTENER_ALL, LISTENER_PUBLIC, LISTENER_ADMIN };
+
 struct http_context { /* of one HTTP thread; zeroed, then started */
     struct front_end *front_end;
-    struct mailbox *mailbox; /* verdicts come back here */
+    enum http_listener listener; /* set by its owner */
+    struct mailbox *mailbox;     /* verdicts come back here */
     struct http_reply_cache *cache;
     struct http_clients clients; /* the daemon's socket context is a struct http_client of these */
     struct http_request *unused; /* request objects to take again */
     int unused_count;
+    uint64_t calls;    /* of the handler, ever */
     int active;        /* requests that have begun and are not completed */
     int waiting;       /* of these: suspended */
     int64_t resume_ns; /* the next ones are resumed then: see http_routes_holds */

@@ -15,11 +15,13 @@
 #include "common/base/log.h"
 #include "services/order/http_listen.h"
 #include "services/order/http_routes.h"
+#include "services/order/http_tls.h"
 
 #define TURN_MS 250 /* a turn of the loop takes no longer than this, so that it is seen to be alive */
 #define LIMIT_SLACK                                                                                          \
-    1024 /* the library stops accepting this far above the limit at which requests are shed                  \
-          */
+    1024                  /* the library stops accepting this far above the limit at which requests are shed \
+                           */
+#define STUCK_MS       20 /* between two looks at connections that wait for their clients: see http_tls_watch */
 #define LINGER_MS      300  /* for connections without a request, on the way out */
 #define BACKLOG_ROUNDS 1000 /* of ten accepts each */
 
@@ -35,11 +37,12 @@ struct http_thread {
     struct http_context context;
     _Atomic int64_t turn_ns;
     bool is_listening;
+    bool is_tls, is_stuck; /* is_stuck: nothing moved in the last turn */
 };
 
 struct http_server {
     struct front_end *front_end;
-    char address[LISTEN_ADDRESS_SIZE];
+    char address[LISTEN_ADDRESS_SIZE], admin_address[LISTEN_ADDRESS_SIZE];
     _Atomic int phase;
     _Atomic int64_t stop_by_ns;
     int count;
@@ -48,10 +51,19 @@ struct http_server {
 
 /* ---- the loop ---- */
 
-static int turn_timeout_ms(struct MHD_Daemon *daemon)
+static int turn_timeout_ms(const struct http_thread *t)
 {
     MHD_UNSIGNED_LONG_LONG wanted;
-    return MHD_get_timeout(daemon, &wanted) == MHD_YES && wanted < TURN_MS ? (int)wanted : TURN_MS;
+    if (MHD_get_timeout(t->daemon, &wanted) != MHD_YES || wanted >= TURN_MS)
+        return TURN_MS;
+    return wanted < STUCK_MS && t->is_stuck ? STUCK_MS : (int)wanted;
+}
+
+static void run_daemon(struct http_thread *t)
+{
+    uint64_t before = http_tls_progress() + t->context.calls;
+    MHD_run(t->daemon);
+    t->is_stuck = t->is_tls && http_tls_progress() + t->context.calls == before;
 }
 
 static void turn(struct http_thread *t)
@@ -65,7 +77,7 @@ static void turn(struct http_thread *t)
     int64_t now_ns = clock_mono_ns();
     if (http_routes_holds(&t->context, now_ns))
         fds[1].fd = -1;
-    int64_t sleep_ns = http_routes_sleep_ns(&t->context, now_ns, turn_timeout_ms(t->daemon) * NS_PER_MS);
+    int64_t sleep_ns = http_routes_sleep_ns(&t->context, now_ns, turn_timeout_ms(t) * NS_PER_MS);
     ppoll(fds, sizeof fds / sizeof fds[0], &(struct timespec){.tv_nsec = sleep_ns},
           NULL); /* below a second */
     now_ns = clock_mono_ns();
@@ -81,7 +93,7 @@ static void turn(struct http_thread *t)
     int too_slow = http_clients_expire(&t->context.clients, clock_mono_ns());
     if (too_slow > 0)
         metric_add(t->server->front_end->metrics, METRIC_HTTP_TOO_SLOW, (uint64_t)too_slow);
-    MHD_run(t->daemon);
+    run_daemon(t);
     atomic_store_explicit(&t->turn_ns, clock_mono_ns(), memory_order_relaxed);
 }
 
@@ -145,7 +157,7 @@ static enum MHD_Result accept_peer(void *closure, const struct sockaddr *address
     (void)len;
     struct http_thread *t = closure;
     struct front_end *fe = t->server->front_end;
-    if (address_limit_allows(fe->addresses, address))
+    if (networks_have(&fe->proxies, address) || address_limit_allows(fe->addresses, address))
         return MHD_YES;
     metric_add(fe->metrics, METRIC_HTTP_ADDRESS_FULL, 1);
     return MHD_NO;
@@ -157,7 +169,8 @@ static void peer_came(struct http_thread *t, struct MHD_Connection *connection, 
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const struct sockaddr *address =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    p->address = address_limit_enter(t->server->front_end->addresses, address);
+    if (!networks_have(&t->server->front_end->proxies, address))
+        p->address = address_limit_enter(t->server->front_end->addresses, address);
     http_clients_open(&t->context.clients, &p->client, fd, clock_mono_ns());
     *socket_context = p;
 }
@@ -179,10 +192,14 @@ static void connection_changed(void *closure, struct MHD_Connection *connection,
     struct http_thread *t = closure;
     bool is_new = what == MHD_CONNECTION_NOTIFY_STARTED;
     atomic_fetch_add_explicit(&t->server->front_end->connections, is_new ? 1 : -1, memory_order_relaxed);
-    if (is_new)
+    if (is_new) {
         peer_came(t, connection, socket_context);
-    else
+        if (t->is_tls)
+            http_tls_watch(
+                MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+    } else {
         peer_left(t, socket_context);
+    }
 }
 
 /* The library's log of addresses is its only call between a request's first line and the end of its headers.
@@ -206,18 +223,25 @@ static _Noreturn void library_panicked(void *closure, const char *file, unsigned
 static struct MHD_Daemon *start_daemon(struct http_thread *t, const struct http_options *o)
 {
     unsigned limit = (unsigned)o->front_end->max_connections + LIMIT_SLACK;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, accept_peer, t, http_routes_handle,
-                            &t->context, MHD_OPTION_LISTEN_SOCKET, t->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                            limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory,
-                            MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED,
-                            http_routes_completed, &t->context, MHD_OPTION_NOTIFY_CONNECTION,
-                            connection_changed, t, MHD_OPTION_URI_LOG_CALLBACK, first_line_is_here, t,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->is_tls ? MHD_USE_TLS : 0);
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, http_tls_callback()},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)HTTP_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        flags, 0, accept_peer, t, http_routes_handle, &t->context, MHD_OPTION_LISTEN_SOCKET, t->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory,
+        MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, http_routes_completed,
+        &t->context, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, t, MHD_OPTION_URI_LOG_CALLBACK,
+        first_line_is_here, t, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
+        o->is_tls ? tls : tls + 2, MHD_OPTION_END);
 }
 
 static int start_thread(struct http_thread *t, const struct http_options *o, struct detail *why)
 {
     t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    t->is_tls = o->is_tls;
     t->context.clients.request_timeout_ns = o->request_timeout_s * NS_PER_S;
     if (t->wake_fd < 0 || http_context_start(&t->context, o->front_end) != 0) {
         detail_set(why, "no descriptors for an HTTP thread: %s", strerror(errno));
@@ -239,21 +263,44 @@ static int start_thread(struct http_thread *t, const struct http_options *o, str
     return 0;
 }
 
+/* One for each thread; the operators' is the last. */
+static int open_sockets(struct http_server *s, const struct http_options *o, int *sockets, struct detail *why)
+{
+    struct detail reason;
+    const char *setting = "http.listen";
+    int rc = http_listen(o->listen, sockets, o->threads, s->address, &reason);
+    if (rc == 0 && *o->admin_listen) {
+        setting = "http.admin_listen";
+        rc = http_listen(o->admin_listen, &sockets[o->threads], 1, s->admin_address, &reason);
+        for (int i = 0; rc != 0 && i < o->threads; i++)
+            close(sockets[i]);
+    }
+    if (rc != 0)
+        detail_set(why, "%s: %.280s", setting, reason.text);
+    return rc;
+}
+
 int http_server_start(struct http_server **out, const struct http_options *o, struct detail *why)
 {
-    struct http_server *s = xcalloc(1, sizeof *s + (size_t)o->threads * sizeof s->threads[0]);
-    int *sockets = xcalloc((size_t)o->threads, sizeof *sockets);
+    bool has_admin = *o->admin_listen != '\0';
+    int count = o->threads + has_admin;
+    struct http_server *s = xcalloc(1, sizeof *s + (size_t)count * sizeof s->threads[0]);
+    int *sockets = xcalloc((size_t)count, sizeof *sockets);
     s->front_end = o->front_end;
     MHD_set_panic_func(library_panicked, NULL);
-    int rc = http_listen(o->listen, sockets, o->threads, s->address, why);
+    int rc = open_sockets(s, o, sockets, why);
     if (rc != 0) {
         free(sockets);
         free(s);
         return rc;
     }
-    s->count = o->threads;
-    for (int i = 0; i < s->count; i++)
+    s->count = count;
+    for (int i = 0; i < s->count; i++) {
         s->threads[i] = (struct http_thread){.server = s, .listen_fd = sockets[i], .wake_fd = -1};
+        s->threads[i].context.listener = !has_admin       ? LISTENER_ALL
+                                         : i < o->threads ? LISTENER_PUBLIC
+                                                          : LISTENER_ADMIN;
+    }
     free(sockets);
     for (int i = 0; i < s->count && rc == 0; i++)
         rc = start_thread(&s->threads[i], o, why);
@@ -269,6 +316,11 @@ int http_server_start(struct http_server **out, const struct http_options *o, st
 const char *http_server_address(const struct http_server *s)
 {
     return s->address;
+}
+
+const char *http_server_admin_address(const struct http_server *s)
+{
+    return s->admin_address;
 }
 
 bool http_server_is_alive(const struct http_server *s, int64_t now_ns, int64_t within_ns)

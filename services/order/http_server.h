@@ -18,18 +18,23 @@ struct http_server;
 
 struct http_options {
     const char *listen; /* see http_listen.h */
+    const char
+        *admin_listen; /* a thread of its own for what concerns operators; "": all is served by the others */
     int threads;
+    bool is_tls;              /* HTTPS at both, with the certificate of http_tls.h */
     size_t connection_memory; /* bytes of each connection */
     int request_timeout_s;    /* a request that is not complete after so long ends its connection */
     unsigned idle_timeout_s;  /* a connection without any activity is closed */
     struct front_end *front_end;
 };
 
-/* Binds the address and starts the threads. E_INVALID, E_IO with detail: nothing was started. */
+/* Binds the addresses and starts the threads. E_INVALID, E_IO with detail: nothing was started. */
 int http_server_start(struct http_server **out, const struct http_options *options,
                       struct detail *why) MUST_USE;
 
-const char *http_server_address(const struct http_server *s); /* as bound: with the port that port 0 became */
+/* As bound: with the port that port 0 became. "": there is no such listener. */
+const char *http_server_address(const struct http_server *s);
+const char *http_server_admin_address(const struct http_server *s);
 
 /* Did each thread come around its loop within the last within_ns? It does so every quarter of a second. Any
  * thread. */

@@ -15,15 +15,17 @@
 
 #define INQUIRY_WAIT_MAX_S 30
 
+struct identity;
 struct mailbox;
 struct subject; /* subject_table.h */
 
 struct inquiry {
     /* The question, by its owner: */
-    char order_id[ORDER_ID_SIZE]; /* well-formed */
-    bool is_issued;               /* by a front end of this deployment */
-    int wait_s;                   /* 0 to INQUIRY_WAIT_MAX_S: hold the answer until it is decided */
-    struct mailbox *mailbox;      /* where it comes back to */
+    char order_id[ORDER_ID_SIZE];  /* well-formed */
+    bool is_issued;                /* by a front end of this deployment */
+    const struct identity *viewer; /* who asks: the details are for the buyer and the administrator */
+    int wait_s;                    /* 0 to INQUIRY_WAIT_MAX_S: hold the answer until it is decided */
+    struct mailbox *mailbox;       /* where it comes back to */
     /* The answer: */
     bool is_decided; /* the decision is here */
     bool is_heard;   /* not decided, by inventory's own word within the time that this was held */

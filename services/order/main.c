@@ -8,14 +8,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
-#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/notify.h"
 #include "common/base/program.h"
@@ -25,6 +26,8 @@
 #include "common/pipeline/settings.h"
 #include "services/order/front_end.h"
 #include "services/order/http_server.h"
+#include "services/order/http_tls.h"
+#include "services/order/id_key_file.h"
 
 #define TURN_MS           200
 #define STATUS_EVERY_NS   (5 * NS_PER_S)
@@ -32,39 +35,44 @@
 #define BROKER_ALIVE_NS   (15 * NS_PER_S) /* connecting takes seconds */
 #define STOP_GRACE_MS     3000            /* for clients that are slow to send or to read, on the way out */
 #define SPARE_DESCRIPTORS 2048 /* beside the connections: the sockets of those being shed, and our own */
-#define ID_KEY_MIN        16
-#define ID_KEY_MAX        4096
 
 struct service {
     struct settings settings;
     struct config *config;
     struct broker_addresses addresses;
-    struct order_id_key *id_key;
+    struct order_id_key **id_keys; /* the last one is in use; threads may still be using those before */
+    size_t id_key_count;
     struct metrics metrics;
     struct front_end front_end;
     struct http_server *http;
+    struct http_tls *tls; /* NULL: plain HTTP */
     char producer[PRODUCER_SIZE];
     int signals;
 };
 
 /* ---- start ---- */
 
-static struct order_id_key *load_id_key(const char *path)
+static void use_id_key(struct service *s, struct order_id_key *key)
 {
-    struct buffer secret = {0};
+    s->id_keys = xrealloc(s->id_keys, (s->id_key_count + 1) * sizeof *s->id_keys);
+    s->id_keys[s->id_key_count++] = key;
+    atomic_store(&s->front_end.id_key, key);
+}
+
+static void load_secrets(struct service *s)
+{
     struct detail why;
-    struct order_id_key *key = NULL;
-    if (*path == '\0')
-        log_fatal(EXIT_CONFIG, "no_id_key",
-                  "hint=\"order.id_key_file is not set: make a key with 'head -c 32 /dev/urandom | base64 > "
-                  "FILE' and "
-                  "give the same file to every front end of this deployment\"");
-    if (file_read_secret(path, ID_KEY_MIN, &secret, &why) != 0)
+    struct order_id_key *key;
+    if (id_key_load(&key, s->settings.order.id_key_file, &why) != 0)
         log_fatal(EXIT_CONFIG, "no_id_key", "setting=order.id_key_file reason=\"%s\"", why.text);
-    if (order_id_key_new(&key, secret.data, secret.len, &why) != 0)
-        log_fatal(EXIT_CONFIG, "no_id_key", "setting=order.id_key_file reason=\"%s\"", why.text);
-    file_wipe(&secret);
-    return key;
+    use_id_key(s, key);
+    if (admin_token_new(&s->front_end.admin_token, s->settings.auth.admin_token_file, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_admin_token", "setting=auth.admin_token_file reason=\"%s\"", why.text);
+    if (authenticator_new(&s->front_end.authenticator, &s->settings, s->front_end.admin_token, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_authentication", "reason=\"%s\"", why.text);
+    if (*s->settings.http.tls_cert_file &&
+        http_tls_new(&s->tls, s->settings.http.tls_cert_file, s->settings.http.tls_key_file, &why) != 0)
+        log_fatal(EXIT_CONFIG, "no_certificate", "reason=\"%s\"", why.text);
 }
 
 static void base36(uint64_t value, char out[16])
@@ -139,6 +147,9 @@ static void start_front_end(struct service *s)
     fe->users = user_rates_new(NULL);
     take_thresholds(fe, &s->settings);
     fe->addresses = address_limit_new(s->settings.http.connections_per_address);
+    fe->clients = address_limit_new(s->settings.http.connections_per_address);
+    if (networks_parse(s->settings.http.trusted_proxies, &fe->proxies, &why) != 0)
+        log_fatal(EXIT_CONFIG, "bad_setting", "reason=\"%s\"", why.text);
     fe->pages.order = s->settings.http.order_page;
     fe->pages.busy = s->settings.http.busy_page;
     fe->pages.sold_out = s->settings.http.sold_out_page;
@@ -146,7 +157,6 @@ static void start_front_end(struct service *s)
     fe->stats = stats_new(fe->metrics, clock_mono_ns());
     fe->alive = alive_new();
     fe->instance = s->producer;
-    fe->id_key = s->id_key;
     fe->pending = pending_new(s->settings.order.keep_decided);
     fe->catalogue = catalogue_new(fe->shards);
     if (status_desk_new(&fe->desk, fe->pending, fe->shards) != 0)
@@ -155,8 +165,6 @@ static void start_front_end(struct service *s)
         log_fatal(EXIT_FAILED, "no_packet_desk", "reason=\"%s\"", strerror(errno));
     if (admin_desk_new(&fe->admin) != 0)
         log_fatal(EXIT_FAILED, "no_admin_desk", "reason=\"%s\"", strerror(errno));
-    if (admin_token_new(&fe->admin_token, s->settings.auth.admin_token_file, &why) != 0)
-        log_fatal(EXIT_CONFIG, "no_admin_token", "setting=auth.admin_token_file reason=\"%s\"", why.text);
     const struct publisher_options options = {
         .settings = &s->settings,
         .addresses = &s->addresses,
@@ -190,7 +198,7 @@ static void start(struct service *s)
     s->signals = signals_start();
     if (s->signals < 0)
         log_fatal(EXIT_FAILED, "no_signals", "reason=\"%s\"", strerror(errno));
-    s->id_key = load_id_key(s->settings.order.id_key_file);
+    load_secrets(s);
     if (broker_login_addresses(&s->settings, &s->addresses, &why) != 0)
         log_fatal(EXIT_CONFIG, "bad_broker_login", "reason=\"%s\"", why.text);
     name_producer(s->settings.order.name, s->producer);
@@ -198,7 +206,9 @@ static void start(struct service *s)
 
     const struct http_options http = {
         .listen = s->settings.http.listen,
+        .admin_listen = s->settings.http.admin_listen,
         .threads = (int)s->settings.http.threads,
+        .is_tls = s->tls != NULL,
         .connection_memory = (size_t)s->settings.http.connection_memory,
         .request_timeout_s = (int)s->settings.http.request_timeout_s,
         .idle_timeout_s = (unsigned)s->settings.http.idle_timeout_s,
@@ -207,7 +217,9 @@ static void start(struct service *s)
     /* An address that cannot be bound is a wrong setting, or one that another program has as well: 78, so
      * that a supervisor that knows the sysexits does not try the same again and again. */
     if (http_server_start(&s->http, &http, &why) != 0)
-        log_fatal(EXIT_CONFIG, "cannot_listen", "setting=http.listen reason=\"%s\"", why.text);
+        log_fatal(EXIT_CONFIG, "cannot_listen", "reason=\"%s\"", why.text);
+    if (*http_server_admin_address(s->http))
+        log_info("admin_listener", "address=%s", http_server_admin_address(s->http));
     log_info("started", "address=%s producer=%s threads=%lld version=" SECKILL_VERSION,
              http_server_address(s->http), s->producer, (long long)s->settings.http.threads);
     FAULT_POINT("front_end.listening");
@@ -215,6 +227,30 @@ static void start(struct service *s)
 }
 
 /* ---- run ---- */
+
+/* What cannot be read leaves what was there. */
+static void reload_secrets(struct service *s, const struct settings *fresh)
+{
+    struct detail why;
+    struct order_id_key *key, *old = s->id_keys[s->id_key_count - 1];
+    if (authenticator_reload(s->front_end.authenticator, fresh, &why) != 0)
+        log_error("authentication_not_reloaded", "reason=\"%s\"", why.text);
+    if (s->tls && http_tls_reload(s->tls, fresh->http.tls_cert_file, fresh->http.tls_key_file, &why) != 0)
+        log_error("certificate_not_renewed", "reason=\"%s\"", why.text);
+    if (id_key_load(&key, fresh->order.id_key_file, &why) != 0) {
+        log_error("id_key_not_reloaded", "setting=order.id_key_file reason=\"%s\"", why.text);
+    } else if (order_id_key_equals(key, old)) {
+        order_id_key_free(key);
+    } else {
+        if (!order_id_key_retries_alike(key, old))
+            log_warn("keyed_orders_begin_anew",
+                     "hint=\"the last of order.id_key_file is another one now: an order that is sent again "
+                     "with its "
+                     "Idempotency-Key is a new order. This is for when nobody retries\"");
+        use_id_key(s, key);
+        log_info("id_key_reloaded", "");
+    }
+}
 
 static void reload(struct service *s)
 {
@@ -228,6 +264,7 @@ static void reload(struct service *s)
         take_thresholds(&s->front_end, &fresh);
         if (admin_token_reload(s->front_end.admin_token, &why) != 0)
             log_error("admin_token_not_reloaded", "reason=\"%s\"", why.text);
+        reload_secrets(s, &fresh);
         log_info("reloaded", "max_rate=%lld user_rate=%lld user_burst=%lld max_pending=%lld",
                  (long long)fresh.admission.max_rate, (long long)fresh.admission.user_rate,
                  (long long)fresh.admission.user_burst, (long long)fresh.admission.max_pending);
@@ -310,6 +347,7 @@ static void stop(struct service *s)
 
     trace_recorder_stop(fe->trace);
     http_server_free(s->http);
+    http_tls_free(s->tls);
     publisher_free(fe->publisher);
     status_desk_free(fe->desk);
     packet_desk_free(fe->packets);
@@ -320,8 +358,12 @@ static void stop(struct service *s)
     catalogue_free(fe->catalogue);
     pending_free(fe->pending);
     address_limit_free(fe->addresses);
+    address_limit_free(fe->clients);
     user_rates_free(fe->users);
-    order_id_key_free(s->id_key);
+    authenticator_free(fe->authenticator);
+    while (s->id_key_count > 0)
+        order_id_key_free(s->id_keys[--s->id_key_count]);
+    free(s->id_keys);
     broker_addresses_free(&s->addresses);
     config_free(s->config);
     close(s->signals);

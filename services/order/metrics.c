@@ -20,6 +20,8 @@ static const struct {
 } counters[METRIC_COUNT] = {
     [METRIC_ACCEPTED] = {ANSWERS, "code=\"accepted\"", ANSWERS_HELP},
     [METRIC_MALFORMED] = {ANSWERS, "code=\"malformed\"", ANSWERS_HELP},
+    [METRIC_UNAUTHENTICATED] = {ANSWERS, "code=\"unauthenticated\"", ANSWERS_HELP},
+    [METRIC_FORBIDDEN] = {ANSWERS, "code=\"forbidden\"", ANSWERS_HELP},
     [METRIC_TOO_LARGE] = {ANSWERS, "code=\"too_large\"", ANSWERS_HELP},
     [METRIC_UNSUPPORTED_TYPE] = {ANSWERS, "code=\"unsupported_media_type\"", ANSWERS_HELP},
     [METRIC_INVALID] = {ANSWERS, "code=\"invalid\"", ANSWERS_HELP},
@@ -34,6 +36,7 @@ static const struct {
     [METRIC_OUTCOME_UNKNOWN] = {ANSWERS, "code=\"outcome_unknown\"", ANSWERS_HELP},
     [METRIC_LIMITED_FRONT_END] = {LIMITED, "threshold=\"front_end\"", LIMITED_HELP},
     [METRIC_LIMITED_USER] = {LIMITED, "threshold=\"user\"", LIMITED_HELP},
+    [METRIC_LIMITED_ADDRESS] = {LIMITED, "threshold=\"address\"", LIMITED_HELP},
     [METRIC_BATCHES_PUBLISHED] = {BATCHES, "outcome=\"published\"", BATCHES_HELP},
     [METRIC_BATCHES_CONFIRMED] = {BATCHES, "outcome=\"confirmed\"", BATCHES_HELP},
     [METRIC_BATCHES_NACKED] = {BATCHES, "outcome=\"nacked\"", BATCHES_HELP},
@@ -62,8 +65,9 @@ static const struct {
     [METRIC_HTTP_REQUESTS] = {"seckill_order_http_requests_total", "", "HTTP requests of any kind"},
     [METRIC_HTTP_SHED] = {"seckill_order_http_shed_total", "",
                           "Requests refused because of too many connections"},
-    [METRIC_HTTP_ADDRESS_FULL] = {"seckill_order_http_address_full_total", "",
-                                  "Connections not taken because their address has enough"},
+    [METRIC_HTTP_ADDRESS_FULL] =
+        {"seckill_order_http_address_full_total", "",
+         "Connections, and requests by way of a proxy, not taken because their address has enough"},
     [METRIC_HTTP_TOO_SLOW] = {"seckill_order_http_too_slow_total", "",
                               "Connections shut down because a request was not complete in time"},
 };

@@ -14,6 +14,8 @@ enum metric {
     /* Answers of POST /v1/orders, by verdict */
     METRIC_ACCEPTED,         /* 202 */
     METRIC_MALFORMED,        /* 400 */
+    METRIC_UNAUTHENTICATED,  /* 401 */
+    METRIC_FORBIDDEN,        /* 403 */
     METRIC_TOO_LARGE,        /* 413 */
     METRIC_UNSUPPORTED_TYPE, /* 415 */
     METRIC_INVALID,          /* 422 */
@@ -26,9 +28,10 @@ enum metric {
     METRIC_OVERLOADED,       /* 429 */
     METRIC_UNAVAILABLE,      /* 503 */
     METRIC_OUTCOME_UNKNOWN,  /* 504 */
-    /* Whose threshold it was: the two add up to METRIC_RATE_LIMITED */
+    /* Whose threshold it was: the three add up to METRIC_RATE_LIMITED */
     METRIC_LIMITED_FRONT_END,
     METRIC_LIMITED_USER,
+    METRIC_LIMITED_ADDRESS,
     /* The broker thread */
     METRIC_BATCHES_PUBLISHED, /* messages, second copies included */
     METRIC_BATCHES_CONFIRMED,

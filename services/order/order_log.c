@@ -32,6 +32,7 @@ static void write_line(const char *event, const struct order_attempt *a, struct 
     if (o->quantity > 0)
         buffer_printf(pairs, " quantity=%d", (int)o->quantity);
     add_pair(pairs, "request_id", a->request_id);
+    add_pair(pairs, "client", a->client);
     const char *text = buffer_text(pairs);
     log_info(event, "%s", *text == ' ' ? text + 1 : text);
     buffer_free(pairs);

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/number.h"
+#include "services/order/authenticate.h"
 #include "services/order/submit_order.h"
 
 static void answer_not_found(const char *detail, struct http_reply *reply)
@@ -26,6 +27,15 @@ static void answer_unavailable(struct front_end *fe, struct http_reply *reply)
                                                 .detail = detail,
                                                 .detail_is_constant = true,
                                                 .retry_after_s = front_end_retry_after_s(fe)});
+}
+
+/* Only where somebody is known to ask: without authentication everybody may see everything. */
+static enum query_step answer_forbidden(struct http_reply *reply)
+{
+    http_reply_problem(reply, &(struct problem){.code = PROBLEM_FORBIDDEN,
+                                                .detail = "this is the order of another user",
+                                                .detail_is_constant = true});
+    return QUERY_ANSWERED;
 }
 
 static struct buffer *begin_answer(struct http_reply *reply, const char *id, enum order_status status)
@@ -64,6 +74,8 @@ static void answer_decided(const struct decision *d, int64_t packet, struct http
 /* A confirmed order is asked about at the packet desk once, unless its packet is known. */
 static enum query_step answer_decision(struct front_end *fe, struct inquiry *q, struct http_reply *reply)
 {
+    if (!identity_may_see(q->viewer, q->decision.user_id))
+        return answer_forbidden(reply);
     if (q->decision.status == ORDER_CONFIRMED && !q->is_packet_asked) {
         q->is_packet_asked = true;
         q->packet = pending_packet(fe->pending, q->order_id);
@@ -83,6 +95,8 @@ static enum query_step answer_from_memory(struct front_end *fe, struct inquiry *
         q->decision = view->decision;
         return answer_decision(fe, q, reply);
     }
+    if (!identity_may_see(q->viewer, view->order.user_id))
+        return answer_forbidden(reply);
     struct buffer *b = begin_answer(reply, view->order.order_id, view->status);
     add_terms(b, view->order.user_id, view->order.sku, view->order.quantity);
     buffer_add_text(b, "}");
@@ -122,11 +136,13 @@ enum query_step query_order(struct front_end *fe, struct inquiry *q, const char 
         !is_here || view.status == ORDER_UNKNOWN; /* sent, but not known to be queued or decided */
     if (!must_ask && (view.status != ORDER_ACCEPTED || q->wait_s == 0))
         return answer_from_memory(fe, q, &view, reply);
+    if (is_here && view.status == ORDER_ACCEPTED && !identity_may_see(q->viewer, view.order.user_id))
+        return answer_forbidden(reply); /* before it is held */
     if (must_ask && !broker_state_is_reachable(publisher_state(fe->publisher))) {
         answer_unavailable(fe, reply);
         return QUERY_ANSWERED;
     }
-    q->is_issued = order_id_is_issued(fe->id_key, id, len);
+    q->is_issued = order_id_is_issued(atomic_load(&fe->id_key), id, len);
     switch (status_desk_add(fe->desk, q, clock_mono_ns())) {
     case DESK_HELD:
         return QUERY_WAITING;

@@ -15,7 +15,7 @@ enum query_step {
     QUERY_WAITING,  /* the inquiry is at a desk and comes back through its mailbox: then finish */
 };
 
-/* q->mailbox is set by the owner. wait: the parameter as it came; NULL: none. */
+/* q->mailbox is set by the owner, and so is q->viewer. wait: the parameter as it came; NULL: none. */
 enum query_step query_order(struct front_end *fe, struct inquiry *q, const char *id, const char *wait,
                             struct http_reply *reply) MUST_USE;
 

@@ -20,6 +20,9 @@ static const struct {
                            "this front end cannot note orders on its disk; the order was not queued"},
     [VERDICT_RATE_LIMITED] = {PROBLEM_RATE_LIMITED,
                               "more requests come than this front end takes; the order was not queued"},
+    [VERDICT_UNAUTHENTICATED] = {PROBLEM_UNAUTHENTICATED, NULL}, /* by the identity's verdict */
+    [VERDICT_FORBIDDEN] = {PROBLEM_FORBIDDEN,
+                           "the token is not of this user_id; nobody orders in another's name"},
     [VERDICT_USER_LIMITED] = {PROBLEM_RATE_LIMITED,
                               "this user sends orders too fast; the order was not queued"},
     [VERDICT_NO_CATALOGUE] = {PROBLEM_UNAVAILABLE,
@@ -34,6 +37,8 @@ static const struct {
 
 static const enum metric problem_metrics[PROBLEM_COUNT] = {
     [PROBLEM_MALFORMED] = METRIC_MALFORMED,
+    [PROBLEM_UNAUTHENTICATED] = METRIC_UNAUTHENTICATED,
+    [PROBLEM_FORBIDDEN] = METRIC_FORBIDDEN,
     [PROBLEM_TOO_LARGE] = METRIC_TOO_LARGE,
     [PROBLEM_UNSUPPORTED_MEDIA_TYPE] = METRIC_UNSUPPORTED_TYPE,
     [PROBLEM_INVALID] = METRIC_INVALID,
@@ -122,6 +127,10 @@ static void answer_refusal(struct front_end *fe, const struct order_attempt *a,
         p.retry_after_s = retry_after_wait_s(a->user_wait_ns, noise());
         metric_add(fe->metrics, METRIC_LIMITED_USER, 1);
     }
+    if (verdict == VERDICT_UNAUTHENTICATED) {
+        p.detail = token_verdict_detail(a->who.verdict);
+        p.challenge = token_verdict_challenge(a->who.verdict);
+    }
     if (verdict == VERDICT_OVERLOADED)
         p.retry_after_s = overload_retry_after_s(fe, entry->shard);
     if (verdict == VERDICT_SALE_NOT_STARTED)
@@ -140,6 +149,19 @@ void submit_order_answer_early(struct front_end *fe, const struct order_attempt 
 
 /* ---- the way in ---- */
 
+/* A request that is refused anyhow is not worth a signature: then only a token that is known to be good says
+ * whose it is. */
+static void identify(struct front_end *fe, struct order_attempt *a)
+{
+    int64_t now_s = clock_wall_ms() / 1000;
+    if (a->early == VERDICT_ADMITTED)
+        authenticate(fe->authenticator, a->authorization, now_s, &a->who);
+    else
+        authenticate_if_known(fe->authenticator, a->authorization, now_s, &a->who);
+    if (a->early == VERDICT_ADMITTED && a->who.kind == IDENTITY_NOBODY)
+        a->early = VERDICT_UNAUTHENTICATED;
+}
+
 void submit_order_begin(struct front_end *fe, struct order_attempt *a)
 {
     a->asked_ns = clock_mono_ns();
@@ -150,6 +172,7 @@ void submit_order_begin(struct front_end *fe, struct order_attempt *a)
         .max_rate = threshold(&fe->max_rate),
         .now_ns = a->asked_ns,
     });
+    identify(fe, a);
 }
 
 /* The request's order, without id and time. */
@@ -215,7 +238,7 @@ static enum submit_step hand_over(struct front_end *fe, struct order_attempt *a,
     struct submission *s = &a->submission;
     const char *keyed_id = a->idempotency_key ? s->order.order_id : NULL;
     if (!keyed_id)
-        order_id_make(fe->id_key, s->order.accepted_ms, entry->shard, s->order.order_id);
+        order_id_make(atomic_load(&fe->id_key), s->order.accepted_ms, entry->shard, s->order.order_id);
 
     switch (pending_begin(fe->pending, &s->order, entry->shard, threshold(&fe->max_pending))) {
     case PENDING_KNOWN:
@@ -258,8 +281,9 @@ enum submit_step submit_order(struct front_end *fe, struct order_attempt *a, str
         submit_order_refuse(fe, &(struct problem){.code = code, .detail = why.text}, reply);
         return SUBMIT_ANSWERED;
     }
+    bool is_theirs = read == ORDER_REQUEST_OK && identity_may_order(&a->who, order->user_id);
     if (verdict == VERDICT_ADMITTED)
-        verdict = judge_user(fe, a);
+        verdict = is_theirs ? judge_user(fe, a) : VERDICT_FORBIDDEN;
     if (verdict != VERDICT_ADMITTED && !is_keyed) {
         answer_refusal(fe, a, verdict, NULL, NULL, reply);
         return SUBMIT_ANSWERED;
@@ -268,10 +292,11 @@ enum submit_step submit_order(struct front_end *fe, struct order_attempt *a, str
     struct catalogue_entry found;
     bool is_known = read == ORDER_REQUEST_OK && catalogue_find(fe->catalogue, order->sku, &found);
     const struct catalogue_entry *entry = is_known ? &found : NULL;
-    const char *keyed_id = is_known && is_keyed ? order->order_id : NULL; /* the shard is in the id */
+    const char *keyed_id = /* the shard is in the id; whose order it is, is nobody else's business */
+        is_known && is_keyed && is_theirs ? order->order_id : NULL;
     if (keyed_id)
-        order_id_make_keyed(fe->id_key, order->user_id, order->sku, a->idempotency_key, found.shard,
-                            order->order_id);
+        order_id_make_keyed(atomic_load(&fe->id_key), order->user_id, order->sku, a->idempotency_key,
+                            found.shard, order->order_id);
 
     if (verdict != VERDICT_ADMITTED) {
         answer_refusal(fe, a, verdict, entry, keyed_id, reply);

@@ -16,6 +16,9 @@ struct order_attempt { /* one POST; zeroed, then filled by its owner */
         submission; /* .mailbox is set by the owner; lent to the broker thread while SUBMIT_WAITING */
     const char *idempotency_key; /* the header's value; NULL: none */
     const char *request_id;      /* the client's mark for its request, for the log; NULL: none */
+    const char *client;          /* its address behind a trusted proxy, for the log; "" or NULL: not told */
+    const char *authorization;   /* the header's value; NULL: none */
+    struct identity who;         /* by submit_order_begin */
     enum body_type body_type;
     enum admission_verdict early; /* by submit_order_begin */
     int64_t asked_ns;             /* monotonic clock at that moment */

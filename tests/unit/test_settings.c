@@ -74,12 +74,26 @@ static void test_every_field_has_one_key_and_every_key_its_help(void **state)
     }
 }
 
-static void test_thresholds_and_logging_are_what_can_be_reloaded(void **state)
+static void test_thresholds_logging_and_secrets_are_what_can_be_reloaded(void **state)
 {
     (void)state;
-    for (const struct config_option *o = settings_table; o->key; o++)
-        assert_true(o->reloadable ==
-                    (strncmp(o->key, "admission.", 10) == 0 || strncmp(o->key, "log.", 4) == 0));
+    static const char *const beginnings[] = {"admission.", "log.", "auth.jwt_", "order.id_key_file", "http.tls_"};
+    for (const struct config_option *o = settings_table; o->key; o++) {
+        bool may = false;
+        for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+            may |= strncmp(o->key, beginnings[i], strlen(beginnings[i])) == 0;
+        if (o->reloadable != may)
+            fail_msg("%s", o->key);
+    }
+}
+
+static void test_tokens_need_keys_and_an_algorithm(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(check(f, "auth.mode=jwt", NULL), E_INVALID);
+    assert_non_null(strstr(f->why.text, "auth.jwt_keys"));
+    assert_int_equal(check(f, "auth.mode=jwt", "auth.jwt_keys=/a"), E_INVALID);
+    assert_non_null(strstr(f->why.text, "auth.jwt_algorithm"));
 }
 
 static void test_log_levels_are_in_the_logs_order(void **state)
@@ -178,7 +192,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_settings(test_the_defaults_are_those_of_the_contract),
         with_settings(test_every_field_has_one_key_and_every_key_its_help),
-        with_settings(test_thresholds_and_logging_are_what_can_be_reloaded),
+        with_settings(test_thresholds_logging_and_secrets_are_what_can_be_reloaded),
+        with_settings(test_tokens_need_keys_and_an_algorithm),
         with_settings(test_log_levels_are_in_the_logs_order),
         with_settings(test_a_shard_beyond_the_topology_is_refused),
         with_settings(test_values_that_make_no_sense_are_refused_by_name),
