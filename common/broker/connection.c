@@ -21,7 +21,6 @@
 #define FRAME_OVERHEAD     8      /* type, channel, size, end marker */
 #define DEFAULT_TIMEOUT_MS 1000
 #define DEFAULT_HEARTBEAT  10
-#define CA_BUNDLE          "/etc/ssl/certs/ca-certificates.crt" /* Debian's ca-certificates */
 
 static struct timeval timeval_of_ms(int ms)
 {
@@ -52,6 +51,18 @@ static void close_reason(const amqp_method_t *method, int *code, char *text, siz
     snprintf(text, size, "%d %.*s", *code, (int)words.len, (const char *)words.bytes);
 }
 
+/* While a TLS connection is being opened the library's words say next to nothing; with TLS 1.3 the broker's
+ * refusal of our certificate comes as late as the answer to the log-in. */
+static void died_of_library(struct broker_connection *c, struct detail *why, const char *what, int status)
+{
+    char text[300];
+    if (c->tls_address && status != AMQP_STATUS_TIMEOUT)
+        broker_tls_explain(c->tls_address, &c->tls, status, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "%s", amqp_error_string2(status));
+    broker_died(c, why, what, text);
+}
+
 int broker_reply_check(struct broker_connection *c, amqp_rpc_reply_t reply, const char *what,
                        struct detail *why)
 {
@@ -66,7 +77,7 @@ int broker_reply_check(struct broker_connection *c, amqp_rpc_reply_t reply, cons
     }
     int status = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION ? reply.library_error
                                                                      : AMQP_STATUS_CONNECTION_CLOSED;
-    broker_died(c, why, what, amqp_error_string2(status));
+    died_of_library(c, why, what, status);
     return status == AMQP_STATUS_TIMEOUT ? E_TIMEOUT : E_CLOSED;
 }
 
@@ -94,19 +105,22 @@ static int open_socket(struct broker_connection *c, const struct broker_address 
     if (!socket)
         return broker_died(c, why, "connecting", "no memory for a socket");
     if (a->tls) {
-        amqp_ssl_socket_set_verify_peer(socket, 1);
-        amqp_ssl_socket_set_verify_hostname(socket, 1);
-        int status = amqp_ssl_socket_set_cacert(socket, CA_BUNDLE);
-        if (status != AMQP_STATUS_OK)
-            return broker_died(c, why, "reading " CA_BUNDLE, amqp_error_string2(status));
+        struct detail unfit;
+        c->tls_address = a;
+        int error = broker_tls_prepare(socket, a, &c->tls, &unfit);
+        if (error) {
+            broker_died(c, why, "preparing TLS", unfit.text);
+            return error;
+        }
     }
     struct timeval limit = timeval_of_ms(c->timeout_ms);
     int status = amqp_socket_open_noblock(socket, a->host, a->port, &limit);
     if (status == AMQP_STATUS_OK)
         return 0;
-    const char *reason = status == AMQP_STATUS_SOCKET_ERROR ? "connection refused or host unreachable"
-                                                            : amqp_error_string2(status);
-    broker_died(c, why, "connecting", reason);
+    if (status == AMQP_STATUS_SOCKET_ERROR)
+        broker_died(c, why, "connecting", "connection refused or host unreachable");
+    else
+        died_of_library(c, why, "connecting", status);
     return status == AMQP_STATUS_TIMEOUT ? E_TIMEOUT : E_CLOSED;
 }
 
@@ -174,6 +188,7 @@ int broker_connection_open(struct broker_connection **out, const struct broker_o
         broker_connection_abandon(c);
         return error;
     }
+    c->tls_address = NULL;
     c->frame_payload = (size_t)amqp_get_frame_max(c->amqp) - FRAME_OVERHEAD;
     *out = c;
     return 0;

@@ -7,6 +7,7 @@
 
 #include "common/base/buffer.h"
 #include "common/broker/connection.h"
+#include "common/broker/tls.h"
 
 #define CHANNEL                                                                                              \
     1 /* the only one, so that no frame of another channel can be missed (see amqp_read_message) */
@@ -24,7 +25,9 @@ struct incoming {
 
 struct broker_connection {
     amqp_connection_state_t amqp;
-    char peer[300]; /* "host:port", for people */
+    char peer[300];                           /* "host:port", for people */
+    const struct broker_address *tls_address; /* while it is opened by TLS; else NULL */
+    struct broker_tls tls;
     int timeout_ms;
     bool confirms;
     bool dead;

@@ -85,6 +85,8 @@ default_pass = $password
 default_user_tags.monitoring = true
 log.file.level = info
 CONF
+  # More lines for the node, of a test that wants a TLS listener, say.
+  [[ -z ${SECKILL_BROKER_CONF:-} ]] || cat "$SECKILL_BROKER_CONF" >>"$home/rabbitmq$mark.conf"
   (( $(broker_count) == 1 )) || broker_configure_cluster "$1" >>"$home/rabbitmq$mark.conf"
   broker_link_applications "$home/applications"
   broker_env broker
