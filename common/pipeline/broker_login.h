@@ -1,5 +1,5 @@
 /* The broker's addresses as all settings together give them: broker.url, with broker.user and the password in
- * broker.password_file where these are set. */
+ * broker.password_file where these are set, and with the certificates for amqps. */
 #ifndef SECKILL_PIPELINE_BROKER_LOGIN_H
 #define SECKILL_PIPELINE_BROKER_LOGIN_H
 
