@@ -139,10 +139,7 @@ start_bare() { # libmicrohttpd alone, once: sets bare_url
   [ -z "$bare_pid" ] || return 0
   "$SECKILL_BIN/http_bare" >"$D/bare.port" &
   bare_pid=$!
-  for _ in $(seq 500); do
-    [ -s "$D/bare.port" ] && break
-    sleep 0.01
-  done
+  await_file "$D/bare.port"
   bare_url=http://127.0.0.1:$(<"$D/bare.port")
 }
 

@@ -2,7 +2,7 @@
 # bench.sh, row "replay": what seckill-replay can send ÷ what wrk can, against the bare server (floors/http_bare.c) and
 # over as many connections. seckill-replay is offered far more than that, so that it sends as fast as answers come.
 #
-# Needs bench.sh's variables and functions, and start_bare of bench_refusals.sh.
+# Needs bench.sh's variables and functions.
 
 REPLAY_CONNECTIONS=128
 

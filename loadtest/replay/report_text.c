@@ -55,7 +55,8 @@ static void print_counts(const struct run *run, const struct report_rates *rates
             print_count(out, what, c->ends[i], -1);
         }
     if (c->not_sent > 0)
-        print_count(out, "not sent: the time was over", c->not_sent, -1);
+        print_count(out, run->stopped ? "not sent: it was stopped" : "not sent: the time was over",
+                    c->not_sent, -1);
     print_count(out, "refused", c->refused, rates->refused);
     print_count(out, "failed", rates->failed + c->not_sent, -1);
     if (rates->decided >= 0)
