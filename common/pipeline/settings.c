@@ -249,8 +249,13 @@ static int check_broker(const struct settings *s, struct detail *why)
 
 static int check_auth(const struct settings *s, struct detail *why)
 {
-    if (s->auth.mode == AUTH_NONE)
-        return 0;
+    if (s->auth.mode == AUTH_NONE) {
+        if (s->auth.jwt_keys[0] == '\0')
+            return 0;
+        detail_set(why, "auth.jwt_keys is set, and auth.mode is none: nobody would be asked for a token. "
+                        "Set auth.mode = jwt, or leave the keys out");
+        return E_INVALID;
+    }
     if (s->auth.jwt_keys[0] == '\0' || s->auth.jwt_algorithm[0] == '\0') {
         detail_set(why, "auth.mode = jwt needs %s",
                    s->auth.jwt_keys[0] ? "auth.jwt_algorithm" : "auth.jwt_keys");

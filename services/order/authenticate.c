@@ -8,7 +8,13 @@
 #include <strings.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "services/order/rate_limit.h"
 #include "services/order/token_cache.h"
+
+/* A signature costs up to 0.4 ms for each key that is tried, and who makes one up pays nothing. So many may
+ * be false, and the next tokens that are not known to be good have to wait. */
+#define FALSE_A_SECOND 100
 
 struct rules { /* replaced as one */
     struct token_keys *keys;
@@ -23,6 +29,7 @@ struct authenticator {
         lock; /* of rules; held while a token is judged, so that none enters the cache too late */
     struct rules rules;
     struct token_cache *cache;
+    struct rate_bucket falsehoods; /* a token for each false signature that may be looked at */
 };
 
 static void free_rules(struct rules *r)
@@ -114,11 +121,17 @@ static enum token_verdict judge(struct authenticator *a, const char *token, int6
         return TOKEN_GOOD;
     if (only_known)
         return TOKEN_UNKNOWN_KEY;
+    const struct rate bound = rate_of(FALSE_A_SECOND, FALSE_A_SECOND);
+    const int64_t now_ns = clock_mono_ns();
+    if (rate_bucket_wait_ns(&a->falsehoods, bound, now_ns) > 0)
+        return TOKEN_CROWD;
     const struct token_rules rules = {
         .keys = a->rules.keys, .audience = a->rules.audience, .leeway_s = a->rules.leeway_s};
     enum token_verdict verdict = user_token_judge(&rules, token, now_s, subject);
     if (verdict == TOKEN_GOOD)
         token_cache_put(a->cache, &mark, subject);
+    if (verdict == TOKEN_SIGNATURE)
+        (void)!rate_bucket_take(&a->falsehoods, bound, now_ns);
     return verdict;
 }
 

@@ -41,7 +41,9 @@ int authenticator_reload(struct authenticator *a, const struct settings *setting
 
 bool authenticator_is_on(const struct authenticator *a); /* auth.mode is not none */
 
-/* header: the value of Authorization, or NULL. */
+/* header: the value of Authorization, or NULL. While more than a hundred tokens a second have a false
+ * signature, those that are not known to be good are not judged (TOKEN_CROWD): to be answered 429, not 401.
+ */
 void authenticate(struct authenticator *a, const char *header, int64_t now_s, struct identity *who);
 
 /* The same for a request that is refused anyhow, and must cost no signature: a token that is not among those

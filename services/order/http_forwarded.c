@@ -50,11 +50,13 @@ static bool read_network(char *entry, struct network *out)
         *slash = '\0';
     if (!read_address(entry, &out->address))
         return false;
-    unsigned before = strchr(entry, ':') ? 0 : V4_BITS;
+    const bool is_mapped = strchr(entry, ':') && IN6_IS_ADDR_V4MAPPED(&out->address);
+    const unsigned before = strchr(entry, ':') ? 0 : V4_BITS;
     out->bits = 128;
     if (!slash)
         return true;
-    if (number_parse(slash + 1, 0, 128 - before, &bits) != 0)
+    /* Of ::ffff:10.0.0.0/8 the first 8 bits are 0, as they are of every IPv4 address. */
+    if (number_parse(slash + 1, is_mapped ? V4_BITS : 0, 128 - before, &bits) != 0)
         return false;
     out->bits = before + (unsigned)bits;
     return true;

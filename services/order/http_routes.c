@@ -126,6 +126,10 @@ void http_request_refuse(struct http_request *r, enum problem_code code, const c
 
 void http_request_unauthenticated(struct http_request *r, enum token_verdict verdict)
 {
+    if (verdict == TOKEN_CROWD) {
+        http_request_refuse(r, PROBLEM_RATE_LIMITED, token_verdict_detail(verdict));
+        return;
+    }
     refuse(r, &(struct problem){.code = PROBLEM_UNAUTHENTICATED,
                                 .detail = token_verdict_detail(verdict),
                                 .detail_is_constant = true,

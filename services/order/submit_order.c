@@ -131,6 +131,12 @@ static void answer_refusal(struct front_end *fe, const struct order_attempt *a,
         p.detail = token_verdict_detail(a->who.verdict);
         p.challenge = token_verdict_challenge(a->who.verdict);
     }
+    if (verdict == VERDICT_UNAUTHENTICATED && a->who.verdict == TOKEN_CROWD) {
+        p.code = PROBLEM_RATE_LIMITED;
+        p.challenge = NULL;
+        p.retry_after_s = retry_after_delay_s(1, noise());
+        metric_add(fe->metrics, METRIC_LIMITED_FRONT_END, 1);
+    }
     if (verdict == VERDICT_OVERLOADED)
         p.retry_after_s = overload_retry_after_s(fe, entry->shard);
     if (verdict == VERDICT_SALE_NOT_STARTED)

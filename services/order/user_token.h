@@ -29,6 +29,8 @@ enum token_verdict {
     TOKEN_AUDIENCE,    /* aud */
     TOKEN_NO_SUBJECT,  /* sub is missing, or no user id */
     TOKEN_NO_EXPIRY,   /* exp is missing */
+    TOKEN_TYPE,        /* typ is there and not JWT: libjwt takes no other */
+    TOKEN_CROWD,       /* not judged: see authenticate.h */
     TOKEN_VERDICT_COUNT
 };
 
@@ -43,7 +45,8 @@ struct token_subject {
     int64_t until_s;         /* good before this second of the wall clock: exp and the leeway */
 };
 
-/* Any thread. TOKEN_GOOD: *out is set. A token without exp is refused: nobody could ever take it back. */
+/* Any thread. What costs least is looked at first, the signature last. TOKEN_GOOD: *out is set. A token
+ * without exp is refused: nobody could ever take it back. */
 enum token_verdict user_token_judge(const struct token_rules *rules, const char *token, int64_t now_s,
                                     struct token_subject *out);
 

@@ -98,7 +98,7 @@ def check_proxy(command, port, name):
                 client.sendall(order(f"by-{name}-{i}", "X-Forwarded-For: 198.51.100.9\r\n"))
                 assert status(client) == 202
                 assert client_in_log(f"by-{name}-{i}") == CLIENT  # not what the client says of itself
-            for path in ("/metrics", "/dashboard", "/v1/stats"):
+            for path in ("/metrics", "/dashboard", "/v1/stats", "/%6detrics", "/dashboar%64", "/v1%2fstats"):
                 client.sendall(request("GET", path))
                 assert status(client) == 404, path
     finally:

@@ -158,6 +158,42 @@ static void test_a_reload_forgets_what_the_old_key_made(void **state)
     authenticator_free(a);
 }
 
+/* Whoever makes tokens up pays nothing for it, and each costs a signature here. */
+static void test_a_flood_of_false_tokens_is_not_looked_at(void **state)
+{
+    (void)state;
+    struct authenticator *a = start(SECRET_1);
+    struct identity who;
+    long tries = 0;
+    authenticate(a, header_for(SECRET_1, "known", NOW + 60), NOW, &who);
+    assert_int_equal(who.kind, IDENTITY_USER);
+    do
+        authenticate(a, header_for(SECRET_2, "u1", NOW + 60), NOW, &who);
+    while (who.verdict == TOKEN_SIGNATURE && ++tries < 1000000);
+    assert_int_equal(who.kind, IDENTITY_NOBODY);
+    assert_int_equal(who.verdict, TOKEN_CROWD);
+    authenticate(a, header_for(SECRET_1, "known", NOW + 60), NOW, &who);
+    assert_int_equal(who.kind, IDENTITY_USER);
+    do /* and it is over by itself */
+        authenticate(a, header_for(SECRET_1, "u2", NOW + 60), NOW, &who);
+    while (who.verdict == TOKEN_CROWD);
+    assert_int_equal(who.kind, IDENTITY_USER);
+    authenticator_free(a);
+}
+
+/* What costs no signature is not counted among them. */
+static void test_tokens_that_have_expired_are_no_flood(void **state)
+{
+    (void)state;
+    struct authenticator *a = start(SECRET_1);
+    struct identity who;
+    for (int i = 0; i < 10000; i++) {
+        authenticate(a, header_for(SECRET_2, "u1", NOW - 60), NOW, &who);
+        assert_int_equal(who.verdict, TOKEN_EXPIRED);
+    }
+    authenticator_free(a);
+}
+
 static void test_a_key_that_cannot_be_read_leaves_the_old_one(void **state)
 {
     (void)state;
@@ -212,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_without_authentication_it_is_anyone),
         cmocka_unit_test(test_a_token_found_good_is_known_until_it_expires),
         cmocka_unit_test(test_a_reload_forgets_what_the_old_key_made),
+        cmocka_unit_test(test_a_flood_of_false_tokens_is_not_looked_at),
+        cmocka_unit_test(test_tokens_that_have_expired_are_no_flood),
         cmocka_unit_test(test_a_key_that_cannot_be_read_leaves_the_old_one),
         cmocka_unit_test(test_the_cache_is_bounded_and_finds_the_latest),
     };

@@ -57,9 +57,9 @@ static void test_networks(void **state)
 static void test_what_is_no_network_is_named(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"10.0.0.0/33",   "10.0.0/8",    "::1/129",
-                                        "proxy.example", "10.0.0.0/",   "1.2.3.4/-1",
-                                        "1.2.3.4,,::1",  "1.2.3.4/8/8", "0x7f.1"};
+    static const char *const wrong[] = {"::ffff:10.0.0.0/8", "10.0.0.0/33", "10.0.0/8",   "::1/129",
+                                        "proxy.example",     "10.0.0.0/",   "1.2.3.4/-1", "1.2.3.4,,::1",
+                                        "1.2.3.4/8/8",       "0x7f.1"};
     struct networks n;
     struct detail why;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -77,7 +77,8 @@ static void test_every_field_has_one_key_and_every_key_its_help(void **state)
 static void test_thresholds_logging_and_secrets_are_what_can_be_reloaded(void **state)
 {
     (void)state;
-    static const char *const beginnings[] = {"admission.", "log.", "auth.jwt_", "order.id_key_file", "http.tls_"};
+    static const char *const beginnings[] = {"admission.", "log.", "auth.jwt_", "order.id_key_file",
+                                             "http.tls_"};
     for (const struct config_option *o = settings_table; o->key; o++) {
         bool may = false;
         for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
@@ -94,6 +95,9 @@ static void test_tokens_need_keys_and_an_algorithm(void **state)
     assert_non_null(strstr(f->why.text, "auth.jwt_keys"));
     assert_int_equal(check(f, "auth.mode=jwt", "auth.jwt_keys=/a"), E_INVALID);
     assert_non_null(strstr(f->why.text, "auth.jwt_algorithm"));
+    /* Who lists keys and forgets the mode would serve everybody in any name. */
+    assert_int_equal(check(f, "auth.jwt_keys=/a", NULL), E_INVALID);
+    assert_non_null(strstr(f->why.text, "auth.mode"));
 }
 
 static void test_log_levels_are_in_the_logs_order(void **state)

@@ -229,7 +229,7 @@ static void test_audience_and_subject(void **state)
          TOKEN_NO_SUBJECT},
         /* who reads the first, and who the last? */
         {"{\"sub\":\"u\",\"sub\":\"v\",\"aud\":\"shop\",\"exp\":1800000100}", TOKEN_MALFORMED},
-        {"[]", TOKEN_SIGNATURE}, /* no object: libjwt already does not take it */
+        {"[]", TOKEN_MALFORMED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         enum token_verdict verdict = verdict_on(cases[i].claims);
@@ -253,6 +253,8 @@ static void test_a_kid_chooses_its_key(void **state)
         {both, "{\"alg\":\"HS256\",\"kid\":\"ghost\"}", TOKEN_UNKNOWN_KEY},
         {both, "{\"alg\":\"HS256\"}", TOKEN_GOOD},                      /* each is tried */
         {unnamed, "{\"alg\":\"HS256\",\"kid\":\"ghost\"}", TOKEN_GOOD}, /* then those without a name */
+        {both, "{\"alg\":\"HS256\",\"typ\":\"jwt\"}", TOKEN_GOOD},
+        {both, "{\"alg\":\"HS256\",\"typ\":\"at+jwt\"}", TOKEN_TYPE}, /* libjwt takes no other */
         {both, "{\"alg\":\"HS256\",\"kid\":7}", TOKEN_MALFORMED},
         {both, "{\"alg\":\"HS256\",\"kid\":\"\"}", TOKEN_MALFORMED},
     };
