@@ -117,6 +117,13 @@ static void tell_unknown(const struct unknown_orders *u)
             "Their buyers have been told. The items are paused: take what was bought off their stock\n"
             "(seckillctl item put SKU --stock N) before you resume them; more in the runbook, \"Restore\".\n",
             u->count, u->list);
+    if (u->homeless > 0)
+        printf("%" PRId64 " of them are of items that were put up after the backup, which the file does not "
+                          "have. Put these up\n"
+               "again before the worker starts taking orders for them, with what was not sold: orders of an "
+               "item that is\n"
+               "not there are rejected.\n",
+               u->homeless);
 }
 
 static void tell_json(const struct restoring *r)
@@ -125,6 +132,8 @@ static void tell_json(const struct restoring *r)
                             r->had_one ? r->aside : NULL);
     if (r->file.shard >= 0 && r->unknown.count >= 0)
         json_object_set_new(all, "unknown_orders", json_integer(r->unknown.count));
+    if (r->unknown.homeless > 0)
+        json_object_set_new(all, "orders_of_unknown_items", json_integer(r->unknown.homeless));
     if (r->unknown.count > 0)
         json_object_set_new(all, "unknown_orders_file", json_string(r->unknown.list));
     json_dumpf(all, stdout, JSON_INDENT(2));
@@ -141,11 +150,24 @@ static void tell(const struct restoring *r)
         tell_unknown(&r->unknown);
 }
 
+/* The part, and what a restore that was killed may have left beside it: SQLite would read an old WAL into it.
+ */
+static void remove_part(const struct restoring *r)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char path[sizeof r->part + 16];
+        snprintf(path, sizeof path, "%s%s", r->part, suffixes[i]);
+        unlink(path);
+    }
+}
+
 /* Under the worker's lock. */
 static int replace(const struct settings *s, struct restoring *r, struct detail *why)
 {
     snprintf(r->part, sizeof r->part, "%s.restoring", r->file.path);
     int error = check_backup(r, why);
+    remove_part(r);
     if (!error)
         error = copy_bytes(r->backup, r->part, why);
     if (!error && r->file.shard >= 0)
@@ -153,7 +175,7 @@ static int replace(const struct settings *s, struct restoring *r, struct detail 
     if (!error)
         error = put_in_place(r, why);
     if (error)
-        unlink(r->part);
+        remove_part(r);
     return error;
 }
 

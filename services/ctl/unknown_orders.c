@@ -6,13 +6,20 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/pipeline/order_id.h"
 #include "common/store/statement.h"
+
+/* Receipt numbers that are passed over: nobody can say how many were told to buyers whose events have not
+ * come. */
+#define RECEIPTS_PASSED_OVER 1000000
 
 struct comparison {
     struct store *restored, *told, *archive; /* the last may be NULL */
     struct statement *order, *archived, *item, *pause, *packets;
     FILE *out;
-    int64_t unknown;
+    int shard;
+    bool is_only_shard;
+    int64_t unknown, homeless; /* homeless: of items that the file does not have */
 };
 
 static int open_both(struct comparison *c, const struct settings *s, const char *path, struct detail *why)
@@ -33,16 +40,36 @@ static int open_both(struct comparison *c, const struct settings *s, const char 
     return error;
 }
 
-/* What was moved into the archive since the backup is known, too. */
+static int read_last_receipt(struct store *s, int64_t *out, struct detail *why)
+{
+    struct statement *st = NULL;
+    int row = statement_prepare(&st, s, "SELECT receipt_no FROM shard", why);
+    if (!row)
+        row = statement_next(st);
+    if (row == 1)
+        *out = statement_int(st, 0);
+    statement_free(st);
+    return row == 1 ? 0 : row < 0 ? row : E_CORRUPT;
+}
+
+/* What was moved into the archive before the backup is known, and its sale is in the file's stock. What was
+ * decided after the backup has a later receipt, wherever it was moved since: that stock knows nothing of it.
+ */
 static int open_archive(struct comparison *c, const struct database_file *file, struct detail *why)
 {
     char path[STORE_PATH_SIZE];
     if (!file_exists(settings_archive_of(file->path, path)))
         return 0;
-    int error = service_file_open(&c->archive, path, archive_migrations, why);
-    return error
-               ? error
-               : statement_prepare(&c->archived, c->archive, "SELECT 1 FROM orders WHERE order_id = ?", why);
+    int64_t last_receipt = 0;
+    int error = read_last_receipt(c->restored, &last_receipt, why);
+    if (!error)
+        error = service_file_open(&c->archive, path, archive_migrations, why);
+    if (!error)
+        error = statement_prepare(&c->archived, c->archive,
+                                  "SELECT 1 FROM orders WHERE order_id = ?1 AND receipt_no <= ?2", why);
+    if (!error)
+        statement_bind_int(c->archived, 2, last_receipt);
+    return error;
 }
 
 static int has(struct statement *st, struct slice key)
@@ -66,6 +93,16 @@ static void put_field(FILE *out, struct slice text, char end)
     fprintf(out, "\"%c", end);
 }
 
+/* Is this confirmed order one of the file's shard? An item that was put up after the backup is not in it. */
+static bool is_of_shard(const struct comparison *c, struct slice order)
+{
+    char id[ORDER_ID_SIZE] = "";
+    if (c->is_only_shard || !order_id_is_well_formed(order.data, order.len))
+        return c->is_only_shard;
+    memcpy(id, order.data, ORDER_ID_CHARS);
+    return order_id_shard(id) == c->shard;
+}
+
 static int compare(struct comparison *c)
 {
     int more, error = 0;
@@ -73,13 +110,16 @@ static int compare(struct comparison *c)
     while (!error && (more = statement_next(c->packets)) == 1) {
         struct slice order = statement_text(c->packets, 0), sku = statement_text(c->packets, 2);
         char at[RFC3339_SIZE];
-        int ours = has(c->item, sku), known = ours == 1 ? has(c->order, order) : 1;
+        int has_item = has(c->item, sku), known = 1;
+        if (has_item == 1 || is_of_shard(c, order))
+            known = has(c->order, order);
         if (known == 0 && c->archived)
             known = has(c->archived, order);
-        error = ours < 0 ? ours : known < 0 ? known : 0;
-        if (error || ours == 0 || known == 1)
+        error = has_item < 0 ? has_item : known < 0 ? known : 0;
+        if (error || known == 1)
             continue;
         c->unknown++;
+        c->homeless += has_item == 0;
         statement_bind_text(c->pause, 1, sku);
         error = statement_run(c->pause);
         put_field(c->out, order, ',');
@@ -103,10 +143,41 @@ static int compare_and_pause(struct comparison *c)
     return error;
 }
 
+/* The last receipt of the file that is replaced; 0 where it is gone, or too damaged to say. */
+static int64_t last_receipt_there(const char *path)
+{
+    struct store *s = NULL;
+    struct detail ignored;
+    int64_t receipt = 0;
+    if (store_open(&s, path, STORE_READER, &ignored) == 0 && read_last_receipt(s, &receipt, &ignored) != 0)
+        receipt = 0;
+    store_close(s);
+    return receipt;
+}
+
+static int pass_over_receipts(const char *path, int64_t last_there, struct detail *why)
+{
+    struct store *s = NULL;
+    struct statement *st = NULL;
+    int error = store_open(&s, path, STORE_OWNER, why);
+    if (!error)
+        error = statement_prepare(&st, s, "UPDATE shard SET receipt_no = max(receipt_no, ?1) + ?2", why);
+    if (!error) {
+        statement_bind_int(st, 1, last_there);
+        statement_bind_int(st, 2, RECEIPTS_PASSED_OVER);
+        error = statement_run(st);
+        if (error)
+            detail_set(why, "receipt numbers: %s", error_text(error));
+    }
+    statement_free(st);
+    store_close(s);
+    return error;
+}
+
 int unknown_orders_find(const struct settings *s, const struct database_file *file, const char *path,
                         struct unknown_orders *found, struct detail *why)
 {
-    struct comparison c = {.out = NULL};
+    struct comparison c = {.out = NULL, .shard = file->shard, .is_only_shard = s->topology.shards == 1};
     *found = (struct unknown_orders){.count = -1};
     snprintf(found->list, sizeof found->list, "%s.unknown.csv", file->path);
     int error = open_both(&c, s, path, why);
@@ -125,7 +196,8 @@ int unknown_orders_find(const struct settings *s, const struct database_file *fi
         error = E_IO;
     }
     if (!error)
-        found->count = c.unknown;
+        *found = (struct unknown_orders){.count = c.unknown, .homeless = c.homeless};
+    snprintf(found->list, sizeof found->list, "%s.unknown.csv", file->path);
 done:
     statement_free(c.order);
     statement_free(c.archived);
@@ -135,5 +207,6 @@ done:
     store_close(c.restored);
     store_close(c.told);
     store_close(c.archive);
-    return error == E_NOT_FOUND ? 0 : error;
+    return error && error != E_NOT_FOUND ? error
+                                         : pass_over_receipts(path, last_receipt_there(file->path), why);
 }

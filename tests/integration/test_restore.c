@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/store/statement.h"
 #include "tests/support/check.h"
 #include "tests/support/ctl.h"
 #include "tests/support/json.h"
@@ -40,15 +41,37 @@ static size_t back_up(struct stack *s, char inventory[STACK_PATH])
     return count;
 }
 
-static void place_order(struct stack *s, const char *user, char id[27])
+/* One unit, confirmed. Returns its receipt's number. */
+static int64_t buy_one(struct stack *s, const char *sku, const char *user, char id[27])
 {
     struct http_response response;
     char body[120];
-    snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"sku\":\"kept\",\"quantity\":1}", user);
+    snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"sku\":\"%s\",\"quantity\":1}", user, sku);
     post_order(s, NULL, body, &response);
     assert_accepted(&response, id);
     http_response_free(&response);
-    json_decref(assert_becomes(s, id, "confirmed"));
+    json_t *order = assert_becomes(s, id, "confirmed");
+    int64_t receipt = json_number(order, "receipt_no");
+    json_decref(order);
+    return receipt;
+}
+
+static int64_t last_receipt(const char *database)
+{
+    struct store *store = NULL;
+    struct statement *st = NULL;
+    assert_int_equal(store_open(&store, database, STORE_READER, NULL), 0);
+    assert_int_equal(statement_prepare(&st, store, "SELECT receipt_no FROM shard", NULL), 0);
+    assert_int_equal(statement_next(st), 1);
+    int64_t receipt = statement_int(st, 0);
+    statement_free(st);
+    store_close(store);
+    return receipt;
+}
+
+static void place_order(struct stack *s, const char *user, char id[27])
+{
+    buy_one(s, "kept", user, id);
 }
 
 static void test_running_workers_copy_their_files(void **state)
@@ -107,11 +130,15 @@ static void test_orders_after_the_backup_are_named_and_their_items_paused(void *
 {
     struct stack *s = *state;
     struct ctl_answer answer;
-    char replaced[STACK_PATH], line[200] = "", path[STACK_PATH];
+    char replaced[STACK_PATH], line[200] = "", path[STACK_PATH], newer[27];
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "newer", .stock = 5}), 0);
+    int64_t told = buy_one(s, "newer", "u2", newer);
+    assert_true(audit_passes(s)); /* the others have heard of it */
     assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
     ctl(s, &answer, (const char *[]){"restore", earlier, NULL});
     assert_int_equal(answer.output.status, 0);
-    assert_int_equal(json_number(answer.json, "unknown_orders"), 1);
+    assert_int_equal(json_number(answer.json, "unknown_orders"), 2);
+    assert_int_equal(json_number(answer.json, "orders_of_unknown_items"), 1); /* put up after the backup */
     snprintf(replaced, sizeof replaced, "%s", json_string_value(json_object_get(answer.json, "replaced")));
     FILE *list = fopen(json_string_value(json_object_get(answer.json, "unknown_orders_file")), "r");
     assert_non_null(list);
@@ -119,6 +146,8 @@ static void test_orders_after_the_backup_are_named_and_their_items_paused(void *
     assert_string_equal(line, "order_id,user_id,sku,told_at\n");
     assert_non_null(fgets(line, sizeof line, list));
     assert_non_null(strstr(line, late));
+    assert_non_null(fgets(line, sizeof line, list));
+    assert_non_null(strstr(line, newer));
     assert_int_equal(fclose(list), 0);
     ctl_free(&answer);
 
@@ -130,6 +159,7 @@ static void test_orders_after_the_backup_are_named_and_their_items_paused(void *
 
     assert_int_equal(stack_do(s, "stop", "inventory", NULL), 0);
     store_path(s, "inventory.0.db", path);
+    assert_true(last_receipt(path) > told); /* none is told twice */
     assert_int_equal(rename(replaced, path), 0);
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
 }
