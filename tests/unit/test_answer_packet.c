@@ -152,12 +152,15 @@ static void test_orders_and_balances_are_told(void **state)
                 (const struct decision[]){confirmed(1, "u\"1", "tv"), confirmed(2, "u\"1", "tv"),
                                           confirmed(3, "u\"1", "phone")},
                 3);
-    assert_answer(f, answer_packet_show, "{\"order_id\":\"00000000000000000000000001\"}",
-                  "{\"order_id\":\"00000000000000000000000001\",\"status\":\"granted\",\"amount\":50}");
-    assert_answer(f, answer_packet_show, "{\"order_id\":\"00000000000000000000000002\"}",
-                  "{\"order_id\":\"00000000000000000000000002\",\"status\":\"none_left\",\"amount\":0}");
+    assert_answer(
+        f, answer_packet_show, "{\"order_id\":\"00000000000000000000000001\"}",
+        "{\"order_id\":\"00000000000000000000000001\",\"status\":\"granted\",\"amount\":50,\"at_ms\":NOW}");
+    assert_answer(
+        f, answer_packet_show, "{\"order_id\":\"00000000000000000000000002\"}",
+        "{\"order_id\":\"00000000000000000000000002\",\"status\":\"none_left\",\"amount\":0,\"at_ms\":NOW}");
     assert_answer(f, answer_packet_show, "{\"order_id\":\"00000000000000000000000003\"}",
-                  "{\"order_id\":\"00000000000000000000000003\",\"status\":\"no_campaign\",\"amount\":0}");
+                  "{\"order_id\":\"00000000000000000000000003\",\"status\":\"no_campaign\",\"amount\":0,\"at_"
+                  "ms\":NOW}");
     assert_answer(f, answer_balance_show, "{\"user_id\":\"u\\\"1\"}",
                   "{\"user_id\":\"u\\\"1\",\"amount\":50,\"packets\":1}");
 }
