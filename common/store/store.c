@@ -61,9 +61,11 @@ bool store_is_fault(int code)
     return code == E_IO || code == E_CORRUPT || code == E_BUSY;
 }
 
+/* A rollback that succeeds replaces SQLite's words by "not an error". */
 const char *store_error(const struct store *s)
 {
-    return sqlite3_errmsg(s->db);
+    bool is_after_rollback = s->undone[0] && store_code(sqlite3_errcode(s->db)) == 0;
+    return is_after_rollback ? s->undone : sqlite3_errmsg(s->db);
 }
 
 int store_execute(struct store *s, const char *sql)
@@ -292,6 +294,7 @@ void store_abandon(struct store *s)
 
 int store_begin(struct store *s)
 {
+    s->undone[0] = '\0';
     return statement_run(s->begin);
 }
 
@@ -302,6 +305,8 @@ int store_commit(struct store *s)
 
 void store_rollback(struct store *s)
 {
+    if (store_code(sqlite3_errcode(s->db)) != 0)
+        snprintf(s->undone, sizeof s->undone, "%s", sqlite3_errmsg(s->db));
     if (store_in_transaction(s))
         (void)!statement_run(s->rollback);
 }

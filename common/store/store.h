@@ -50,7 +50,8 @@ void store_close(struct store *s);
  * closing. A disk that has just failed may say yes to the next call and not have what it was given before. */
 void store_abandon(struct store *s);
 
-/* The words of the latest failure on this store, for logs. Valid until the next call. */
+/* The words of the latest failure on this store, also after the rollback that answered it, for logs. Valid
+ * until the next call. */
 const char *store_error(const struct store *s);
 
 /* Does the code mean that the environment failed, not the row? */

@@ -13,6 +13,7 @@ struct store {
     int wal_pages; /* in the WAL after the latest commit */
     struct statement *begin, *commit, *rollback;
     struct statement *savepoint, *savepoint_keep, *savepoint_undo;
+    char undone[160]; /* what SQLite said before the latest rollback; empty since the transaction after it */
 };
 
 /* SQLite's result code → ours; 0 for OK, ROW and DONE. */

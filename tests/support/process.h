@@ -34,7 +34,8 @@ void process_run(const char *const argv[], const char *const extra_environment[]
 void process_output_free(struct process_output *result);
 
 /* The ids of all living processes that have this "NAME=value" in their environment, and whose program file is
- * called program (NULL: any). Writes at most max of them; returns how many there are. */
+ * called program (NULL: any); of a process and its forks that have not become another program, the process
+ * alone. Writes at most max of them; returns how many there are. */
 int process_find(const char *environment_entry, const char *program, pid_t *pids, int max);
 
 /* SIGSTOP, and waits until the last of its threads stands still: the signal alone is only the beginning of

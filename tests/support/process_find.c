@@ -66,6 +66,28 @@ static bool runs_program(const char *pid, const char *program)
     return strcmp(name ? name + 1 : target, program) == 0;
 }
 
+/* The parent runs the program too: this is its fork, or the leak sanitizer's look at it while it exits. */
+static bool is_fork_of(const char *pid, const char *program)
+{
+    char path[64], line[512] = "", parent[16];
+    const char *after_name;
+    int ppid = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    if (!fgets(line, sizeof line, file))
+        line[0] = '\0';
+    fclose(file);
+    after_name = strrchr(line, ')');
+    if (!after_name || sscanf(after_name, ") %*c %d", &ppid) != 1)
+        return false;
+    snprintf(parent, sizeof parent, "%d", ppid);
+    return runs_program(parent, program);
+}
+
 int process_find(const char *environment_entry, const char *program, pid_t *pids, int max)
 {
     DIR *proc = opendir("/proc");
@@ -78,7 +100,8 @@ int process_find(const char *environment_entry, const char *program, pid_t *pids
         long pid = strtol(entry->d_name, NULL, 10);
 
         if (pid <= 0 || pid == getpid() || !has_environment(entry->d_name, environment_entry) ||
-            (program && !runs_program(entry->d_name, program)) || is_zombie(entry->d_name))
+            (program && (!runs_program(entry->d_name, program) || is_fork_of(entry->d_name, program))) ||
+            is_zombie(entry->d_name))
             continue;
         if (found < max)
             pids[found] = (pid_t)pid;

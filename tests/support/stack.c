@@ -252,3 +252,18 @@ pid_t stack_pid(struct stack *s, const char *program)
 
     return process_find(s->mark, program, pids, 8) == 1 ? pids[0] : -1;
 }
+
+pid_t stack_unit_pid(struct stack *s, const char *unit)
+{
+    char path[STACK_PATH];
+    int pid = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/run/%s.pid", s->dir, unit);
+    file = fopen(path, "re");
+    if (!file || fscanf(file, "%d", &pid) != 1)
+        pid = -1;
+    if (file)
+        fclose(file);
+    return pid;
+}

@@ -49,6 +49,9 @@ int stack_start_with(struct stack *s, const char *service, const char *entry, co
 /* The process of this program in the stack ("seckill-order"); -1 unless there is exactly one. */
 pid_t stack_pid(struct stack *s, const char *program);
 
+/* The process that stack.sh last started as this unit ("inventory"), alive or not; -1 if it never did. */
+pid_t stack_unit_pid(struct stack *s, const char *unit);
+
 /* Stops a service by SIGTERM. Returns its exit status; -1 if it did not end or its status is not known. */
 int stack_stop_gracefully(struct stack *s, const char *service, const char *program);
 

@@ -64,6 +64,21 @@ static void test_empty_file_is_not_filled_by_its_owner(void **state)
     place_remove(&p);
 }
 
+/* What goes into a log is why it was undone, and not that the undoing went well. */
+static void test_a_rollback_keeps_the_words_of_the_failure(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_execute(f->store, "INSERT INTO t (n) VALUES (-1)"), E_INVALID);
+    store_rollback(f->store);
+    assert_non_null(strstr(store_error(f->store), "CHECK"));
+    assert_int_equal(store_begin(f->store), 0);
+    store_rollback(f->store);
+    assert_null(strstr(store_error(f->store), "CHECK"));
+    assert_int_equal(store_execute(f->store, "SELECT nothing"), E_INVALID);
+    assert_non_null(strstr(store_error(f->store), "nothing"));
+}
+
 static void test_what_is_not_ours_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_file_is_not_made_by_its_owner),
         cmocka_unit_test(test_empty_file_is_not_filled_by_its_owner),
+        TEST(test_a_rollback_keeps_the_words_of_the_failure),
         TEST(test_what_is_not_ours_is_refused),
         TEST(test_settings_that_durability_rests_on),
         TEST(test_errors_of_rows_are_told_from_errors_of_the_disk),
