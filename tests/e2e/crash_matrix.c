@@ -25,7 +25,7 @@ enum {
     SHORT_ORDERS = 500,
     SHORT_SECONDS = 130, /* what has not begun by then is left out */
     WHOLE_ORDERS = 4000,
-    RANDOM_MOMENTS = 8, /* of each process, how by how, in the whole */
+    RANDOM_MOMENTS = 5, /* of each process, how by how, in the whole */
     CHOSEN_MAX = 4096,
     STACK_BOUND_SECONDS = 3600
 };

@@ -17,7 +17,7 @@ Builds with fault points (build/faults), makes the trials of the crash matrix an
 adds them up. The exit status is 0 only if nothing was lost, doubled, oversold, undersold or told wrongly, every audit
 held and every program passed; of the whole, only if there were 300 faults and a million orders, too.
 
-  --whole           every fault point of every process by every signal, and more (the default; about half an hour)
+  --whole           every fault point of every process by every signal, and more (the default; about 40 minutes)
   --short           some of them: what CI runs
   --soak SECONDS    random trials of the crash matrix for so long
   --seed N          the choice of what happens when; otherwise a new one, which is printed
