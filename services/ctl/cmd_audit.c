@@ -19,7 +19,7 @@
 
 const struct ctl_option cmd_audit_options[] = {
     {"wait", "SECONDS", "how long to wait until nothing moves any more; 10 where left out"},
-    CTL_OPTION_JSON,
+    {"json", NULL, "print JSON: {\"holds\": true, \"invariants\": [...], ...}"},
     {NULL, NULL, NULL},
 };
 

@@ -28,7 +28,7 @@
 const struct ctl_option cmd_backup_options[] = {
     {"keep-days", "N",
      "remove backups that are older than N days, once there is a newer one of the same file"},
-    CTL_OPTION_JSON,
+    {"json", NULL, "print JSON: {\"backups\": [{\"file\": PATH, \"bytes\": N}]}"},
     {NULL, NULL, NULL},
 };
 

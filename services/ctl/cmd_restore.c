@@ -24,7 +24,7 @@
 #include "services/ctl/unknown_orders.h"
 
 const struct ctl_option cmd_restore_options[] = {
-    CTL_OPTION_JSON,
+    {"json", NULL, "print JSON: {\"database\": PATH, \"backup\": PATH, \"replaced\": PATH, ...}"},
     {NULL, NULL, NULL},
 };
 
@@ -119,7 +119,7 @@ static void tell_unknown(const struct unknown_orders *u)
             u->count, u->list);
     if (u->homeless > 0)
         printf("%" PRId64 " of them are of items that were put up after the backup, which the file does not "
-                          "have. Put these up\n"
+               "have. Put these up\n"
                "again before the worker starts taking orders for them, with what was not sold: orders of an "
                "item that is\n"
                "not there are rejected.\n",

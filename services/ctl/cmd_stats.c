@@ -20,7 +20,7 @@
                                                 */
 
 const struct ctl_option cmd_stats_options[] = {
-    CTL_OPTION_JSON,
+    {"json", NULL, "print JSON: {\"services\": [...]}, as GET /v1/stats has them"},
     {NULL, NULL, NULL},
 };
 

@@ -8,7 +8,7 @@
 
 const struct ctl_option cmd_topology_definitions_options[] = {
     {"vhost", "NAME", "the virtual host; that of broker.url where left out"},
-    CTL_OPTION_JSON,
+    {"json", NULL, "as without it: definitions are JSON"},
     {NULL, NULL, NULL},
 };
 
