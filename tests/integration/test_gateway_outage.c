@@ -1,7 +1,11 @@
 /* The worst that a gateway can do, and what can happen meanwhile: it hangs for everybody, the broker is
- * restarted while messages wait to be tried again, the worker is killed again and again. */
+ * restarted while messages wait to be tried again, the worker is killed again and again.
+ *
+ * With SECKILL_TRIALS_WHOLE in the environment it also hangs for a whole minute, which takes six: a message
+ * that was tried four times meanwhile is tried again after five minutes. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/buyers.h"
@@ -55,6 +59,38 @@ static void test_a_hanging_gateway_neither_holds_orders_nor_fills_memory(void **
     gateway_set(buyers_gateway(), NULL);
     assert_all_are_taken(l);
     assert_records_and_gateway_agree(s);
+    load_free(l);
+}
+
+/* Orders go on coming: all are taken and decided meanwhile, and told to their buyers in the end. */
+static void test_a_gateway_that_hangs_for_a_minute(void **state)
+{
+    enum { MINUTE = 60, LONGEST_DELAY = 300, MORE_SECONDS = 120 };
+    struct stack *s = *state;
+    struct orders_tally tally;
+    struct load *l;
+
+    if (!getenv("SECKILL_TRIALS_WHOLE"))
+        skip();
+    gateway_set(buyers_gateway(), &(struct gateway_rule){.manner = GATEWAY_HANGS});
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "minute", .stock = BUYERS_STOCK}), 0);
+    l = load_start(&(struct load_spec){.port = s->http_port,
+                                       .connections = 4,
+                                       .max_orders = 100000,
+                                       .seconds = MINUTE,
+                                       .sku = "minute",
+                                       .pace_ms = 100});
+    load_join(l);
+    assert_int_equal(load_count_status(l, 202), load_count(l));
+    assert_int_equal(count_taken(l), 0);
+    assert_true(records_ask(s, "SELECT max(attempts) FROM notification") >= 3);
+    gateway_set(buyers_gateway(), NULL);
+    buyers_wait_for(LONGEST_DELAY + MORE_SECONDS);
+    assert_all_are_taken(l);
+    assert_records_and_gateway_agree(s);
+    buyers_wait_for(BUYERS_SECONDS);
+    assert_load_is_accounted_for(s, l, "minute", BUYERS_STOCK, &tally);
+    fprintf(stderr, "%d orders while the gateway hung\n", load_count(l));
     load_free(l);
 }
 
@@ -120,9 +156,12 @@ int main(void)
         cmocka_unit_test_setup(test_a_hanging_gateway_neither_holds_orders_nor_fills_memory, buyers_ready),
         cmocka_unit_test_setup(test_a_broker_restarted_while_the_gateway_fails, buyers_ready),
         cmocka_unit_test_setup(test_killed_under_load_it_tells_everybody, buyers_ready),
+        cmocka_unit_test_setup(test_a_gateway_that_hangs_for_a_minute, buyers_ready),
         cmocka_unit_test(test_audit_passes),
         cmocka_unit_test_teardown(test_stack_ends_cleanly, buyers_end),
     };
 
+    if (getenv("SECKILL_TRIALS_WHOLE"))
+        stack_bound(1500);
     return run_with_stack("gateway_outage", tests, sizeof tests / sizeof *tests, buyers_settings());
 }

@@ -11,6 +11,7 @@
 #include "tests/support/process.h"
 
 static struct gateway *gateway;
+static int patience = BUYERS_SECONDS;
 static int port;
 
 const char *const *buyers_settings(void)
@@ -84,9 +85,14 @@ static bool says(void *context)
     return records_ask(w->stack, w->select) == w->value;
 }
 
+void buyers_wait_for(int seconds)
+{
+    patience = seconds;
+}
+
 void assert_records_come_to(struct stack *s, const char *select, int64_t value)
 {
-    if (!wait_until(says, &(struct wanted){s, select, value}, BUYERS_SECONDS))
+    if (!wait_until(says, &(struct wanted){s, select, value}, patience))
         fail_msg("%s: %ld, not %ld", select, (long)records_ask(s, select), (long)value);
 }
 
@@ -123,7 +129,7 @@ struct load *buy_many(struct stack *s, int count)
     }
     for (int i = 0; i < count; i++)
         ids[i] = load_answer(l, i)->order_id;
-    assert_int_equal(orders_wait_decided(s, ids, count, BUYERS_SECONDS, &tally), 0);
+    assert_int_equal(orders_wait_decided(s, ids, count, patience, &tally), 0);
     assert_int_equal(tally.confirmed, count);
     free(ids);
     return l;
@@ -149,7 +155,7 @@ void assert_is_taken(const char *order_id)
     char key[MESSAGE_KEY_SIZE];
 
     message_key(order_id, key);
-    if (!wait_until(is_taken, key, BUYERS_SECONDS))
+    if (!wait_until(is_taken, key, patience))
         fail_msg("the gateway has not taken %s; it was tried %d times", key, gateway_tries(gateway, key));
 }
 
@@ -160,7 +166,7 @@ static bool all_are_taken(void *context)
 
 void assert_all_are_taken(const struct load *l)
 {
-    if (!wait_until(all_are_taken, (void *)l, BUYERS_SECONDS))
+    if (!wait_until(all_are_taken, (void *)l, patience))
         fail_msg("the gateway has taken %d of %d messages", count_taken(l), load_count_status(l, 202));
 }
 

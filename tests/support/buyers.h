@@ -22,6 +22,9 @@ int buyers_end(void **state); /* the last test's teardown */
 
 struct gateway *buyers_gateway(void);
 
+/* From here on the functions below wait for so long, and not for BUYERS_SECONDS. */
+void buyers_wait_for(int seconds);
+
 /* One number from notification.db; -1 after having said why. Waits for it to have this value. */
 int64_t records_ask(struct stack *s, const char *select);
 void assert_records_come_to(struct stack *s, const char *select, int64_t value);
