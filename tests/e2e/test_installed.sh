@@ -132,7 +132,9 @@ secrets_are_kept() {
     ! find /core* /etc /root /run /tmp /var -newer /share/first_sale.sh -type f \( -name core -o -name "core.[0-9]*" \) \
       2>/dev/null | grep . || exit 1
     for unit in inventory@0 redpacket@0 notification@0 order@1; do
-      grep -qE "^Max core file size +0 +0 " "/proc/$(systemctl show -P MainPID "seckill-$unit")/limits" || exit 1
+      pid=$(systemctl show -P MainPID "seckill-$unit")
+      grep -qE "^Max core file size +0 +0 " "/proc/$pid/limits" || exit 1
+      grep -qx 00000000 "/proc/$pid/coredump_filter" || exit 1 # a collector that limits do not bind gets no memory
     done'
 }
 
@@ -200,13 +202,16 @@ alerts_are_explained() {
 }
 
 sandbox_holds() {
-  local unit level
+  local unit level seen
   for unit in "${WORKERS[@]}" order@1 backup; do
     level=$(in_box systemd-analyze security --no-pager "seckill-$unit.service" |
       sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
     awk "BEGIN { exit !(${level:-10} <= 1.5) }" || fail "exposure of seckill-$unit is ${level:-unknown}"
   done
   say "systemd-analyze security: at most 1.5 each"
+  seen=$(in_box ls "/proc/$(pid_of order@1)/root/var/lib/seckill" | tr '\n' ' ')
+  [[ $seen == 'ledger trace ' ]] || fail "a front end sees other files than its ledgers and traces: $seen"
+  say "a front end cannot see a database"
 }
 
 scale_out() {
@@ -215,6 +220,22 @@ scale_out() {
   expect "the set-up may run again" in_box seckill-setup
   expect "an item for the buyers" in_box seckillctl item put stock-1 --unit-price 100 --stock 10000000
   expect "red packets for it" in_box seckillctl campaign put stock-1 --budget 100000 --packets 500 --min-amount 1
+}
+
+# The runbook's lines, as they are. A retry with its key stays the same order, and ids from before are still known.
+id_key_changes() {
+  local before
+  keyed_order() {
+    in_box curl -fsS -o /dev/null -w '%header{location}' -H 'Idempotency-Key: before' -d user_id=u2 -d sku=stock-1 \
+      http://127.0.0.1:8080/v1/orders
+  }
+  within 20 keyed_order >/dev/null
+  before=$(keyed_order)
+  sed -n '/<!-- a new key/,/^```$/p' "$SOURCE/deploy/README.md" | sed '/^<!--/d;/^```/d' >"$SHARE/new_key.sh"
+  expect "a new key behind the order ids" in_box bash -euc '. /share/new_key.sh'
+  expect "orders are taken with it" within 30 takes_orders
+  [[ $(keyed_order) == "$before" ]] || fail "a retry became a second order under the new key: $before, $(keyed_order)"
+  expect "an order from before is known" in_box curl -fsS -o /dev/null "http://127.0.0.1:8080$before"
 }
 
 kill_each() {
@@ -336,6 +357,7 @@ lost_database_is_not_made_anew() {
 }
 
 remove_and_purge() {
+  in_box rm -r /etc/systemd/system/seckill-order@.service.d # the administrator's own
   expect "removed" in_box dpkg --remove seckill
   expect "data, keys and settings are kept" in_box sh -c 'ls /var/lib/seckill/inventory.0.db /etc/seckill/credentials/order-id-key /etc/seckill/seckill.conf'
   refuse "no process is left" in_box pgrep -u seckill
@@ -360,6 +382,7 @@ sandbox_holds
 alerts_are_explained
 expect "each service's rights at the broker" in_box python3 /share/broker_rights.py /etc/seckill/credentials
 scale_out
+id_key_changes
 buyers_start stock-1
 reload_keeps_running
 kill_each
