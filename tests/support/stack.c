@@ -63,7 +63,7 @@ bool stack_has(const struct stack *s, const char *service)
     const char *only = getenv("SECKILL_SERVICES");
     char program[40], path[STACK_PATH];
 
-    if (only && !strstr(only, service))
+    if (only && only[0] && !strstr(only, service))
         return false;
     snprintf(program, sizeof program, "seckill-%s", service);
     return access(stack_program(s, program, path), X_OK) == 0;
