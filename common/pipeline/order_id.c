@@ -14,7 +14,7 @@ enum {
     SHARD_AT = 11,
     MAC_AT = 12,
     MAC_BYTES = 4,
-    ID_BYTES = 16,
+    ID_BYTES = ORDER_ID_BYTES,
 };
 
 enum { KDF_IDENTITY = 1, KDF_MAC = 2 }; /* numbers of the derived keys: never reuse one */
@@ -219,6 +219,19 @@ bool order_id_is_well_formed(const char *text, size_t len)
         if (!value_of[(unsigned char)text[i]])
             return false;
     return true;
+}
+
+bool order_id_pack(const char *text, unsigned char out[ORDER_ID_BYTES])
+{
+    if (!order_id_is_well_formed(text, ORDER_ID_CHARS))
+        return false;
+    read_text(text, out);
+    return true;
+}
+
+void order_id_unpack(const unsigned char id[ORDER_ID_BYTES], char out[ORDER_ID_SIZE])
+{
+    write_text(id, out);
 }
 
 bool order_id_is_issued(const struct order_id_key *key, const char *text, size_t len)

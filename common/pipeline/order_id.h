@@ -22,6 +22,7 @@
 
 #define ORDER_ID_CHARS 26
 #define ORDER_ID_SIZE  (ORDER_ID_CHARS + 1) /* with NUL */
+#define ORDER_ID_BYTES 16                   /* the 128 bits themselves, the highest first */
 
 /*
  * While a deployment goes from one key to the next, it has several, the newest first. They have three parts
@@ -61,6 +62,10 @@ void order_id_make_keyed(const struct order_id_key *key, const char *user_id, co
 /* 26 characters of the alphabet, the first 0–7, upper case: could be anybody's id. text need not end with a
  * NUL. */
 bool order_id_is_well_formed(const char *text, size_t len);
+
+/* The bits of these ORDER_ID_CHARS characters, and the other way. false: they are not well-formed. */
+bool order_id_pack(const char *text, unsigned char out[ORDER_ID_BYTES]) MUST_USE;
+void order_id_unpack(const unsigned char id[ORDER_ID_BYTES], char out[ORDER_ID_SIZE]);
 
 /* Well-formed, and its MAC is ours: a front end of this deployment issued it. */
 bool order_id_is_issued(const struct order_id_key *key, const char *text, size_t len);

@@ -64,7 +64,7 @@ void pending_free(struct pending *p)
 static void slot_take(struct pending *p, struct entry *e)
 {
     struct shard *s = &p->shards[e->shard];
-    e->serial = ++s->next_serial;
+    e->waiting.serial = ++s->next_serial;
     entry_list_add(&s->undecided, e);
     atomic_store_explicit(&s->slots, s->undecided.count, memory_order_relaxed);
 }
@@ -84,7 +84,6 @@ static void remember(struct pending *p, struct entry *e, enum entry_state state)
         struct entry *oldest = p->remembered.oldest;
         entry_list_remove(&p->remembered, oldest);
         order_table_remove(&p->table, oldest);
-        free(oldest);
     }
 }
 
@@ -110,11 +109,10 @@ enum pending_claim pending_begin(struct pending *p, const struct order *order, u
         entry_list_remove(&p->remembered, e);
         e->attempts++;
         e->state = SUBMITTING;
-        e->begun_ns = clock_mono_ns();
+        e->waiting.begun_ns = clock_mono_ns();
         slot_take(p, e);
     } else {
-        e = entry_new(order, shard, clock_mono_ns());
-        order_table_add(&p->table, e);
+        e = order_table_add(&p->table, order, shard, clock_mono_ns());
         slot_take(p, e);
     }
     pthread_mutex_unlock(&p->lock);
@@ -151,7 +149,6 @@ static void settle_one(struct pending *p, const struct submission *s)
             remember(p, e, UNKNOWN);
         } else {
             order_table_remove(&p->table, e);
-            free(e);
         }
     }
 }
@@ -188,18 +185,18 @@ static void decide_one(struct pending *p, const struct decision *d, int64_t now_
         return; /* a redelivery's decision, sent again */
     struct shard *s = &p->shards[e->shard];
     count_drained(s, now_ns);
-    if (e->serial > s->decided_serial)
-        s->decided_serial = e->serial;
+    if (e->waiting.serial > s->decided_serial)
+        s->decided_serial = e->waiting.serial;
     if (holds_slot(e))
         slot_return(p, e);
     else
         entry_list_remove(&p->remembered, e);
     e->confirmed = d->status == ORDER_CONFIRMED;
-    e->decided_ms = d->at_ms;
-    e->unit_price = d->unit_price;
-    e->total = d->total;
-    e->receipt_no = d->receipt_no;
-    e->packet = PACKET_UNKNOWN;
+    e->decided.at_ms = d->at_ms; /* from here on it is no longer the one that waits */
+    e->decided.unit_price = d->unit_price;
+    e->decided.total = d->total;
+    e->decided.receipt_no = d->receipt_no;
+    e->decided.packet = PACKET_UNKNOWN;
     e->reason = (uint8_t)d->reason;
     e->quantity = d->quantity; /* the first body stands, whoever sent it */
     if (e->confirmed)
@@ -223,7 +220,7 @@ void pending_note_packet(struct pending *p, const char order_id[ORDER_ID_SIZE], 
     pthread_mutex_lock(&p->lock);
     struct entry *e = order_table_find(&p->table, order_id);
     if (e && e->state == DECIDED && e->confirmed)
-        e->packet = packet;
+        e->decided.packet = packet;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -231,7 +228,7 @@ int64_t pending_packet(struct pending *p, const char order_id[ORDER_ID_SIZE])
 {
     pthread_mutex_lock(&p->lock);
     const struct entry *e = order_table_find(&p->table, order_id);
-    int64_t packet = e && e->state == DECIDED ? e->packet : PACKET_UNKNOWN;
+    int64_t packet = e && e->state == DECIDED ? e->decided.packet : PACKET_UNKNOWN;
     pthread_mutex_unlock(&p->lock);
     return packet;
 }
@@ -241,7 +238,7 @@ static void view_of(const struct entry *e, struct pending_view *out)
     *out = (struct pending_view){
         .order = {.quantity = e->quantity, .accepted_ms = e->accepted_ms},
     };
-    memcpy(out->order.order_id, e->order_id, ORDER_ID_SIZE);
+    entry_id(e, out->order.order_id);
     strcpy(out->order.user_id, entry_user(e)); /* these fit: they came out of an order */
     strcpy(out->order.sku, entry_sku(e));
     if (e->state != DECIDED) {
@@ -252,13 +249,13 @@ static void view_of(const struct entry *e, struct pending_view *out)
     out->decision = (struct decision){
         .status = out->status,
         .quantity = e->quantity,
-        .at_ms = e->decided_ms,
+        .at_ms = e->decided.at_ms,
         .reason = (enum reject_reason)e->reason,
-        .unit_price = e->unit_price,
-        .total = e->total,
-        .receipt_no = e->receipt_no,
+        .unit_price = e->decided.unit_price,
+        .total = e->decided.total,
+        .receipt_no = e->decided.receipt_no,
     };
-    memcpy(out->decision.order_id, e->order_id, ORDER_ID_SIZE);
+    memcpy(out->decision.order_id, out->order.order_id, ORDER_ID_SIZE);
     memcpy(out->decision.user_id, out->order.user_id, NAME_SIZE);
     memcpy(out->decision.sku, out->order.sku, NAME_SIZE);
 }
@@ -284,7 +281,7 @@ int64_t pending_oldest_age_ms(struct pending *p, uint8_t shard)
     const struct entry *e = p->shards[shard].undecided.oldest;
     while (e && e->state != ACCEPTED)
         e = e->newer;
-    int64_t age = e ? (clock_mono_ns() - e->begun_ns) / NS_PER_MS : 0;
+    int64_t age = e ? (clock_mono_ns() - e->waiting.begun_ns) / NS_PER_MS : 0;
     pthread_mutex_unlock(&p->lock);
     return age;
 }
@@ -307,12 +304,12 @@ int pending_overdue(struct pending *p, uint8_t shard, int64_t min_age_ms, int ma
     int count = 0, scanned = 0;
     pthread_mutex_lock(&p->lock);
     for (struct entry *e = p->shards[shard].undecided.oldest;
-         e && e->begun_ns <= before_ns && count < max && scanned < MAX_OVERDUE_SCAN;
+         e && e->waiting.begun_ns <= before_ns && count < max && scanned < MAX_OVERDUE_SCAN;
          e = e->newer, scanned++) {
-        if (e->state != ACCEPTED || (e->asked_ns && e->asked_ns > before_ns))
+        if (e->state != ACCEPTED || (e->waiting.asked_ns && e->waiting.asked_ns > before_ns))
             continue;
-        e->asked_ns = now_ns;
-        memcpy(ids[count++], e->order_id, ORDER_ID_SIZE);
+        e->waiting.asked_ns = now_ns;
+        entry_id(e, ids[count++]);
     }
     pthread_mutex_unlock(&p->lock);
     return count;
@@ -323,7 +320,7 @@ void pending_not_decided(struct pending *p, const char order_id[ORDER_ID_SIZE])
     bool given_up = false;
     pthread_mutex_lock(&p->lock);
     struct entry *e = order_table_find(&p->table, order_id);
-    if (e && e->state == ACCEPTED && e->serial < p->shards[e->shard].decided_serial &&
+    if (e && e->state == ACCEPTED && e->waiting.serial < p->shards[e->shard].decided_serial &&
         ++e->denials >= GIVE_UP_AFTER) {
         slot_return(p, e);
         remember(p, e, UNKNOWN);

@@ -1,5 +1,5 @@
 # common/base, the settings table, and the lint of the layers.
-foreach(test number clock buffer file log signals notify config config_print)
+foreach(test number clock buffer file log signals slab notify config config_print)
   seckill_unit_test(test_${test} seckill_base)
 endforeach()
 target_link_libraries(test_signals PRIVATE Threads::Threads)

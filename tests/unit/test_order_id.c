@@ -137,6 +137,28 @@ static void test_only_26_digits_of_the_alphabet_are_well_formed(void **state)
     assert_false(order_id_is_well_formed("0000000000000\0000000000000", 26));
 }
 
+static void test_an_id_is_16_bytes_in_the_same_order(void **state)
+{
+    (void)state;
+    unsigned char bytes[ORDER_ID_BYTES], last[ORDER_ID_BYTES] = {0};
+    char id[ORDER_ID_SIZE], again[ORDER_ID_SIZE];
+    for (int i = 0; i < 5000; i++) {
+        order_id_make(key, NOW_MS + i / 10, (uint8_t)i, id);
+        assert_true(order_id_pack(id, bytes));
+        order_id_unpack(bytes, again);
+        assert_string_equal(again, id);
+        assert_true(memcmp(last, bytes, sizeof bytes) < 0);
+        memcpy(last, bytes, sizeof bytes);
+    }
+    assert_true(order_id_pack("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", bytes));
+    for (size_t i = 0; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], 0xff);
+    assert_false(order_id_pack("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", bytes));
+    assert_false(order_id_pack("0000000000000U000000000000", bytes));
+    assert_false(order_id_pack("00000", bytes));
+    assert_false(order_id_pack("", bytes));
+}
+
 static void test_a_short_key_file_is_refused(void **state)
 {
     (void)state;
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_ids_grow_even_when_the_clock_steps_back),
         cmocka_unit_test(test_an_issued_id_is_told_from_a_guess),
         cmocka_unit_test(test_only_26_digits_of_the_alphabet_are_well_formed),
+        cmocka_unit_test(test_an_id_is_16_bytes_in_the_same_order),
         cmocka_unit_test(test_a_short_key_file_is_refused),
         cmocka_unit_test(test_a_million_ids_of_four_threads_are_all_different),
         cmocka_unit_test(test_a_new_items_shard_never_changes),
