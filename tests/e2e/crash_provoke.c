@@ -50,6 +50,18 @@ static void rest(int ms)
     usleep((useconds_t)ms * 1000);
 }
 
+/* Nothing is under way but one order, of a user whom no message reaches at once: each worker has something to
+ * put out, and then nothing. */
+static void idle_with_one_order(struct crash_scene *scene)
+{
+    char user[40];
+
+    for (int i = 0; i < scene->load_count; i++)
+        load_stop(scene->loads[i]);
+    snprintf(user, sizeof user, "%s-2-idle", trial_sku(scene->trial));
+    (void)trial_order(scene->trial, user); /* not accepted where the front end is what is to get there */
+}
+
 static int way_of(const struct crash_scene *scene)
 {
     int way = 0;
@@ -208,8 +220,7 @@ void crash_provoke(struct crash_scene *scene, enum crash_reach reach)
     case REACH_KINDS:
         break;
     case REACH_IDLE:
-        for (int i = 0; i < scene->load_count; i++)
-            load_stop(scene->loads[i]);
+        idle_with_one_order(scene);
         break;
     case REACH_ASKED:
         ask(scene);

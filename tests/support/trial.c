@@ -166,15 +166,15 @@ static enum trial_told post(int port, const char *body, struct http_response *re
     return told;
 }
 
-/* One order of the healing item. true: accepted; its id is in the last of heal_claims. */
-static bool send_heal_order(struct trial *t)
+/* Its id is in the last of heal_claims then. */
+bool trial_order(struct trial *t, const char *user_prefix)
 {
     struct trial_claim claim = {.key = -1, .quantity = 1};
     struct http_response response;
     char body[200];
     json_t *answer;
 
-    snprintf(claim.user, sizeof claim.user, "%s-%zu", t->heal_sku, t->heal_claims.count);
+    snprintf(claim.user, sizeof claim.user, "%s-%zu", user_prefix, t->heal_claims.count);
     snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"sku\":\"%s\"}", claim.user, t->heal_sku);
     claim.told = post(t->stack->http_port, body, &response);
     answer = json_body(&response);
@@ -213,7 +213,7 @@ static bool is_healed(void *context)
     struct healing *h = context;
 
     if (!h->has_order)
-        h->has_order = send_heal_order(h->trial);
+        h->has_order = trial_order(h->trial, h->trial->heal_sku);
     return h->has_order && heal_order_is_decided(h->trial);
 }
 

@@ -50,7 +50,10 @@ void trial_restock(struct trial *t, int64_t units);
 /* The fault happens now. */
 void trial_fault(struct trial *t);
 
-/* Sends single orders of an own item until one is accepted and decided. Notes the time since trial_fault.
+/* One order of an own item of the trial, by a user of its own whose name begins so. Was it accepted? */
+bool trial_order(struct trial *t, const char *user_prefix);
+
+/* Sends single orders of that item until one is accepted and decided. Notes the time since trial_fault.
  * Fails the test if that takes longer than the seconds. */
 void trial_heal(struct trial *t, int seconds);
 
