@@ -2,8 +2,9 @@
  * Messages that must be published because a transaction made them true. They are appended in that transaction
  * and carried out afterwards by outbox_relay.h, at its own pace. Table outbox of the service's schema.
  *
- * A row is a whole message. Lines of one kind of one transaction share a row, up to OUTBOX_BODY_MAX, so that
- * the broker's cost for a message, and SQLite's for a row, is shared as well.
+ * A row with an id or headers is a whole message. Lines of one kind of one transaction share a row, up to
+ * OUTBOX_BODY_MAX, and rows of lines may share a message, so that SQLite's cost for a row, and the broker's
+ * for a message, are shared as well.
  *
  * One thread, one store. Error codes are those of store.h. Everything happens inside the caller's
  * transaction: outbox_flush before its commit, outbox_discard after its rollback.

@@ -13,6 +13,7 @@
 #include "common/broker/publish.h"
 #include "common/pipeline/names.h"
 #include "common/pipeline/outbox.h"
+#include "common/pipeline/outbox_bundles.h"
 #include "common/store/statement.h"
 
 #define BACKOFF_FIRST_NS (1 * NS_PER_S)
@@ -42,16 +43,17 @@ struct lane {
     bool again;         /* rows before the cursor stayed: begin again once nothing of the lane is in flight */
     int64_t paused_ns;  /* not before this moment; 0: now */
     int64_t backoff_ns; /* the next pause; 0: none yet */
-    int in_flight;
+    int in_flight, lines_in_flight; /* messages; of those, the ones made of rows of lines */
     size_t bytes_in_flight;
 };
 
-struct flight { /* in the order of their tags */
-    int64_t id;
+struct flight {   /* in the order of their tags */
+    int64_t *ids; /* its rows; owned */
+    int count;
     uint64_t tag;
     struct lane *lane;
     size_t bytes;
-    bool returned;
+    bool is_lines, returned;
     char message_id[MESSAGE_ID_SIZE];
 };
 
@@ -62,6 +64,7 @@ struct outbox_relay {
     struct statement *st[STATEMENTS];
     struct lane lanes[RELAY_LANES_MAX];
     int lane_count;
+    struct bundles bundles; /* of the lane that is being run */
     struct flight *flights;
     int flight_count;
     int64_t *confirmed; /* ids to delete */
@@ -89,11 +92,20 @@ int outbox_relay_new(struct outbox_relay **out, struct store *store,
     return 0;
 }
 
+static void flights_drop(struct outbox_relay *r)
+{
+    for (int i = 0; i < r->flight_count; i++)
+        free(r->flights[i].ids);
+    r->flight_count = 0;
+}
+
 void outbox_relay_free(struct outbox_relay *r)
 {
     if (!r)
         return;
     statements_free(r->st, STATEMENTS);
+    bundles_free(&r->bundles);
+    flights_drop(r);
     free(r->flights);
     free(r->confirmed);
     free(r);
@@ -125,28 +137,14 @@ static void read_headers(json_t *json, struct broker_properties *p)
     }
 }
 
-static void write_message_id(const struct outbox_relay *r, struct statement *row, struct flight *f)
-{
-    if (statement_is_null(row, 2))
-        snprintf(f->message_id, sizeof f->message_id, "%s-%" PRId64, r->name, f->id);
-    else
-        statement_copy_text(row, 2, f->message_id, sizeof f->message_id);
-}
-
-/* Publishes the row that the statement stands on. */
-static void publish_row(struct outbox_relay *r, struct lane *lane, struct statement *row,
-                        struct broker_connection *publish)
+static void send(struct outbox_relay *r, const struct flight *flight, const char *routing_key,
+                 struct slice body, json_t *headers, struct broker_connection *publish)
 {
     struct flight *f = &r->flights[r->flight_count];
-    struct slice body = statement_blob(row, 4);
-    *f = (struct flight){.id = statement_int(row, 0), .lane = lane, .bytes = body.len};
-    write_message_id(r, row, f);
-    char routing_key[256];
-    statement_copy_text(row, 1, routing_key, sizeof routing_key);
-    struct slice headers = statement_text(row, 3);
-    json_t *json = headers.len ? json_loadb(headers.data, headers.len, 0, NULL) : NULL;
+    *f = *flight;
+    f->bytes = body.len;
     struct broker_message message = {
-        .exchange = lane->exchange,
+        .exchange = f->lane->exchange,
         .routing_key = routing_key,
         .mandatory = true,
         .properties = {.content_type = slice_of(TYPE_LINES),
@@ -154,17 +152,64 @@ static void publish_row(struct outbox_relay *r, struct lane *lane, struct statem
                        .persistent = true},
         .body = body,
     };
-    if (json)
-        read_headers(json, &message.properties);
+    if (headers)
+        read_headers(headers, &message.properties);
     FAULT_POINT("relay.before_publish");
-    if (broker_publish(publish, &message, &f->tag) == 0) {
-        r->flight_count++;
-        lane->in_flight++;
-        lane->bytes_in_flight += f->bytes;
-        FAULT_POINT("relay.published");
+    if (broker_publish(publish, &message, &f->tag) != 0) {
+        free(f->ids); /* the lane begins anew when the connection's end is noticed */
+        return;
     }
-    lane->cursor = f->id;
+    r->flight_count++;
+    f->lane->in_flight++;
+    f->lane->lines_in_flight += f->is_lines;
+    f->lane->bytes_in_flight += f->bytes;
+    FAULT_POINT("relay.published");
+}
+
+/* The row that the statement stands on is a message of its own. */
+static void send_row(struct outbox_relay *r, struct lane *lane, struct statement *row,
+                     struct broker_connection *publish)
+{
+    struct flight f = {.lane = lane, .ids = xmalloc(sizeof *f.ids), .count = 1};
+    f.ids[0] = statement_int(row, 0);
+    if (statement_is_null(row, 2))
+        snprintf(f.message_id, sizeof f.message_id, "%s-%" PRId64, r->name, f.ids[0]);
+    else
+        statement_copy_text(row, 2, f.message_id, sizeof f.message_id);
+    char routing_key[ROUTING_KEY_SIZE];
+    statement_copy_text(row, 1, routing_key, sizeof routing_key);
+    struct slice headers = statement_text(row, 3);
+    json_t *json = headers.len ? json_loadb(headers.data, headers.len, 0, NULL) : NULL;
+    send(r, &f, routing_key, statement_blob(row, 4), json, publish);
     json_decref(json);
+}
+
+static void send_bundle(struct outbox_relay *r, struct lane *lane, const struct bundle *b,
+                        struct broker_connection *publish)
+{
+    struct flight f = {.lane = lane, .count = b->count, .is_lines = true};
+    int64_t first = b->ids[0], last = b->ids[b->count - 1];
+    f.ids = xmalloc((size_t)b->count * sizeof *f.ids);
+    memcpy(f.ids, b->ids, (size_t)b->count * sizeof *f.ids);
+    if (b->count == 1)
+        snprintf(f.message_id, sizeof f.message_id, "%s-%" PRId64, r->name, first);
+    else /* never the id of other rows: after a crash others may come together */
+        snprintf(f.message_id, sizeof f.message_id, "%s-%" PRId64 "-%" PRId64, r->name, first, last);
+    send(r, &f, b->routing_key, (struct slice){.data = b->body.data, .len = b->body.len}, NULL, publish);
+}
+
+/* Adds the row that the statement stands on to its bundle. false: it has no room in this round. */
+static bool bundle_row(struct outbox_relay *r, const struct lane *lane, struct statement *row)
+{
+    char routing_key[ROUTING_KEY_SIZE];
+    statement_copy_text(row, 1, routing_key, sizeof routing_key);
+    return bundles_add(&r->bundles, routing_key, statement_int(row, 0), statement_blob(row, 4),
+                       r->window - lane->in_flight);
+}
+
+static bool is_of_lines(struct statement *row)
+{
+    return statement_is_null(row, 2) && statement_is_null(row, 3);
 }
 
 /* Nothing is left behind the cursor: the next search begins behind all that is there now, so that a short
@@ -181,7 +226,30 @@ static int pass_all(struct outbox_relay *r, struct lane *lane)
 
 static bool lane_has_room(const struct outbox_relay *r, const struct lane *lane)
 {
-    return lane->in_flight < r->window && lane->bytes_in_flight < FLIGHT_BYTES_MAX;
+    return lane->in_flight < r->window && lane->bytes_in_flight < FLIGHT_BYTES_MAX &&
+           lane->lines_in_flight == 0;
+}
+
+/* The next row. 1: more may go out in this round; 0: no more; or an error. */
+static int take_row(struct outbox_relay *r, struct lane *lane, struct broker_connection *publish)
+{
+    struct statement *next = r->st[NEXT];
+    statement_bind_text(next, 1, slice_of(lane->exchange));
+    statement_bind_int(next, 2, lane->cursor);
+    int row = statement_next(next);
+    bool taken = false;
+    if (row == 1 && is_of_lines(next)) {
+        taken = bundle_row(r, lane, next);
+    } else if (row == 1 && r->bundles.count == 0) { /* else in the next round */
+        send_row(r, lane, next, publish);
+        taken = true;
+    }
+    if (taken)
+        lane->cursor = statement_int(next, 0);
+    statement_reset(next);
+    if (row == 0)
+        return pass_all(r, lane);
+    return row < 0 ? row : taken;
 }
 
 static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_connection *publish,
@@ -194,20 +262,14 @@ static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_con
         lane->cursor = 0;
         lane->more = true;
     }
-    while (lane->more && !lane->again && lane_has_room(r, lane) && !broker_connection_blocked(publish)) {
-        struct statement *next = r->st[NEXT];
-        statement_bind_text(next, 1, slice_of(lane->exchange));
-        statement_bind_int(next, 2, lane->cursor);
-        int row = statement_next(next);
-        if (row == 1)
-            publish_row(r, lane, next, publish);
-        statement_reset(next);
-        if (row < 0)
-            return row;
-        if (row == 0)
-            return pass_all(r, lane);
-    }
-    return 0;
+    int more = 1;
+    bundles_clear(&r->bundles);
+    while (more == 1 && lane->more && !lane->again && lane_has_room(r, lane) &&
+           bundles_bytes(&r->bundles) < FLIGHT_BYTES_MAX && !broker_connection_blocked(publish))
+        more = take_row(r, lane, publish);
+    for (int i = 0; i < r->bundles.count && more >= 0; i++)
+        send_bundle(r, lane, &r->bundles.list[i], publish);
+    return more < 0 ? more : 0;
 }
 
 int outbox_relay_run(struct outbox_relay *r, struct broker_connection *publish, int64_t now_ns)
@@ -246,6 +308,7 @@ static void pause_lane(struct lane *lane, const struct flight *f, int64_t now_ns
 static void settle(struct outbox_relay *r, const struct flight *f, bool ack, int64_t now_ns)
 {
     f->lane->in_flight--;
+    f->lane->lines_in_flight -= f->is_lines;
     f->lane->bytes_in_flight -= f->bytes;
     if (!ack || f->returned) {
         pause_lane(f->lane, f, now_ns);
@@ -253,7 +316,8 @@ static void settle(struct outbox_relay *r, const struct flight *f, bool ack, int
     }
     if (!f->lane->again)
         f->lane->backoff_ns = 0;
-    add_confirmed(r, f->id, now_ns);
+    for (int i = 0; i < f->count; i++)
+        add_confirmed(r, f->ids[i], now_ns);
     FAULT_POINT("relay.confirmed");
 }
 
@@ -262,10 +326,12 @@ void outbox_relay_confirmed(struct outbox_relay *r, uint64_t tag, bool multiple,
     int kept = 0;
     for (int i = 0; i < r->flight_count; i++) {
         struct flight *f = &r->flights[i];
-        if (f->tag == tag || (multiple && f->tag < tag))
+        if (f->tag == tag || (multiple && f->tag < tag)) {
             settle(r, f, ack, now_ns);
-        else if (kept++ != i)
+            free(f->ids);
+        } else if (kept++ != i) {
             r->flights[kept - 1] = *f;
+        }
     }
     r->flight_count = kept;
 }
@@ -279,9 +345,9 @@ void outbox_relay_returned(struct outbox_relay *r, const struct broker_returned 
 
 void outbox_relay_lost(struct outbox_relay *r)
 {
-    r->flight_count = 0;
+    flights_drop(r);
     for (int i = 0; i < r->lane_count; i++) {
-        r->lanes[i].in_flight = 0;
+        r->lanes[i].in_flight = r->lanes[i].lines_in_flight = 0;
         r->lanes[i].bytes_in_flight = 0;
         r->lanes[i].again = true;
         r->lanes[i].paused_ns = 0;

@@ -1,7 +1,10 @@
 /*
  * Carries the outbox out: publishes its rows persistent, mandatory and with confirms, a bounded number and
  * about OUTBOX_BODY_MAX bytes in flight, and deletes each when the broker has confirmed it. A crash in
- * between publishes a row again: receivers dedupe.
+ * between publishes a row again: receivers dedupe, line by line.
+ *
+ * Rows of lines (outbox_add_line) gather while the lane waits for a confirm: the next message takes all that
+ * have the same routing key, up to OUTBOX_BODY_MAX. Rows with an id or headers are messages of their own.
  *
  * Each exchange is a lane of its own. A row that is refused (nack) or returned stays, and its lane pauses, 1
  * s at first and up to 30 s; the other lanes, and the orders, do not wait for it. While the broker is blocked
@@ -26,7 +29,8 @@ struct outbox_relay;
 #define RELAY_LANES_MAX 4
 
 struct outbox_relay_options {
-    const char *name;             /* rows without a message_id go out as "<name>-<row id>"; must stay valid */
+    const char *name; /* rows without a message_id go out as "<name>-<row id>", several together as
+                         "<name>-<first>-<last>"; must stay valid */
     const char *const *exchanges; /* the lanes; ends with NULL, at most RELAY_LANES_MAX; must stay valid */
     int window;                   /* messages in flight, of each lane */
 };

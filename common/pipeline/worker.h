@@ -115,8 +115,10 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
                                             EXCHANGE_STOCK is one of them: the signs of life go there */
     const char *const *outbox_exchanges; /* lanes of the relay; ends with NULL */
 
-    int prefetch;     /* messages in hand or on their way */
-    int max_batch;    /* lines in a transaction, about */
+    int prefetch;  /* messages in hand or on their way */
+    int max_batch; /* lines in a transaction, about */
+    int linger_ms; /* where lines came while the last transaction was written, the next one waits so long for
+                      max_batch of them; 0: as long as the last one took, and a few ms at most */
     int relay_window; /* messages of the outbox in flight, of each lane */
     int max_attempts; /* a redelivered message that was begun so often and never finished is dead-lettered as
                          poison */

@@ -66,14 +66,20 @@ static void hand_aim(struct worker *w)
     if (!h->fresh)
         return;
     h->fresh = false;
-    h->target = earlier(2 * h->lines, w->spec->max_batch);
+    h->target =
+        earlier(w->spec->linger_ms > 0 && h->lines > 0 ? INT64_MAX : 2 * h->lines, w->spec->max_batch);
+}
+
+static int64_t linger_ns(const struct worker *w)
+{
+    return w->spec->linger_ms > 0 ? w->spec->linger_ms * NS_PER_MS : LINGER_NS;
 }
 
 static bool hand_is_ready(const struct worker *w, int64_t now_ns)
 {
     const struct hand *h = &w->hand;
-    return h->count > 0 &&
-           (h->lines >= h->target || hand_is_full(w, h) || now_ns - h->since_ns >= LINGER_NS || w->stopping);
+    return h->count > 0 && (h->lines >= h->target || hand_is_full(w, h) ||
+                            now_ns - h->since_ns >= linger_ns(w) || w->stopping);
 }
 
 /* ---- events of the connections ---- */
@@ -377,7 +383,7 @@ static int64_t round_connected(struct worker *w)
     if (!w->link.blocked)
         due = earlier(due, w->spec->handler.tick ? earlier(w->tick_due_ns, w->beat.due_ns) : w->beat.due_ns);
     if (w->hand.count > 0)
-        due = earlier(due, w->hand.since_ns + LINGER_NS);
+        due = earlier(due, w->hand.since_ns + linger_ns(w));
     return due;
 }
 

@@ -16,6 +16,7 @@
 /* For workers that have no settings of their own for these. */
 #define WORKER_PREFETCH     512
 #define WORKER_RELAY_WINDOW 64
+#define WORKER_LINGER_MS    100 /* nobody waits for what they do as for a decision */
 #define WORKER_MAX_ATTEMPTS 5
 
 struct worker_main { /* zeroed, but for check, before worker_main_start */

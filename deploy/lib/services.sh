@@ -175,11 +175,13 @@ unit_failed() { # UNIT WHAT
 }
 
 unit_run() { # UNIT NOTIFY_SOCKET
-  local unit=$1 notify=$2 SETTINGS init=()
+  local unit=$1 notify=$2 SETTINGS init=() nice=()
   settings_of "$unit"
   # Only ever the first time in this folder: after that a missing database is a fault, not a beginning.
   [[ -z ${INITIALISE:-} || -e $D/run/$unit.initialised ]] || is_front_end "$unit" || init=(--init)
-  unit_launch "$unit" env NOTIFY_SOCKET="$notify" ${FAULT:+"SECKILL_FAULT=$FAULT"} \
+  # Messages and red packets can wait for a moment, orders and decisions cannot.
+  case $(service_of "$unit") in notification | redpacket) nice=(nice -n 10) ;; esac
+  unit_launch "$unit" "${nice[@]}" env NOTIFY_SOCKET="$notify" ${FAULT:+"SECKILL_FAULT=$FAULT"} \
     "$BIN/seckill-$(service_of "$unit")" --config "$D/seckill.conf" "${SETTINGS[@]}" "${init[@]}"
 }
 

@@ -189,6 +189,7 @@ static int run(struct notification_worker *w)
         .outbox_exchanges = outbox_exchanges,
         .prefetch = WORKER_PREFETCH,
         .max_batch = (int)w->main.settings.notification.max_batch,
+        .linger_ms = WORKER_LINGER_MS,
         .relay_window = WORKER_RELAY_WINDOW,
         .max_attempts = WORKER_MAX_ATTEMPTS,
         .handler = {.open = on_open,

@@ -100,6 +100,7 @@ static int run(struct redpacket *r)
         .outbox_exchanges = outbox_exchanges,
         .prefetch = WORKER_PREFETCH,
         .max_batch = (int)r->main.settings.redpacket.max_batch,
+        .linger_ms = WORKER_LINGER_MS,
         .relay_window = WORKER_RELAY_WINDOW,
         .max_attempts = WORKER_MAX_ATTEMPTS,
         .handler = {.open = open_packets,

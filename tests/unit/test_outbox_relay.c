@@ -15,7 +15,7 @@
 static struct {
     uint64_t tag; /* of the latest message */
     bool blocked, broken;
-    char ids[64][64]; /* by tag */
+    char ids[64][64], keys[64][16], bodies[64][64]; /* by tag */
     int persistent, mandatory;
 } broker;
 
@@ -28,6 +28,9 @@ int broker_publish(struct broker_connection *c, const struct broker_message *mes
     assert_true(*tag < 64);
     snprintf(broker.ids[*tag], sizeof broker.ids[0], "%.*s", (int)message->properties.message_id.len,
              message->properties.message_id.data);
+    snprintf(broker.keys[*tag], sizeof broker.keys[0], "%s", message->routing_key);
+    snprintf(broker.bodies[*tag], sizeof broker.bodies[0], "%.*s", (int)message->body.len,
+             message->body.data);
     broker.persistent += message->properties.persistent;
     broker.mandatory += message->mandatory;
     return 0;
@@ -74,6 +77,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void add_lines(struct fixture *f, const char *routing_key, const char *lines)
+{
+    assert_int_equal(outbox_add_message(f->outbox, &(struct outbox_message){.exchange = EXCHANGE_EVENTS,
+                                                                            .routing_key = routing_key,
+                                                                            .body = slice_of(lines)}),
+                     0);
+    outbox_relay_wake(f->relay);
+}
+
 static void add(struct fixture *f, const char *exchange, const char *id)
 {
     assert_int_equal(outbox_add_message(f->outbox, &(struct outbox_message){.exchange = exchange,
@@ -94,14 +106,15 @@ static int64_t rows(struct fixture *f)
     return ask_int(f->store, "SELECT count(*) FROM outbox");
 }
 
-static void test_rows_go_out_within_the_window_and_end_when_confirmed(void **state)
+static void test_rows_with_ids_go_out_within_the_window_and_end_when_confirmed(void **state)
 {
     struct fixture *f = *state;
+    static const char *const ids[] = {"dead-1", "dead-2", "dead-3"};
     for (int i = 0; i < 3; i++)
-        add(f, EXCHANGE_EVENTS, NULL);
+        add(f, EXCHANGE_DEAD, ids[i]);
     run(f, 0);
     assert_int_equal(broker.tag, WINDOW);
-    assert_string_equal(broker.ids[1], "inventory.0-1");
+    assert_string_equal(broker.ids[1], "dead-1");
     assert_int_equal(broker.persistent, WINDOW);
     assert_int_equal(broker.mandatory, WINDOW);
 
@@ -116,6 +129,95 @@ static void test_rows_go_out_within_the_window_and_end_when_confirmed(void **sta
     run(f, 0);
     assert_int_equal(broker.tag, 3);
     assert_true(outbox_relay_is_done(f->relay));
+}
+
+/* The first goes out at once and alone; what comes until its confirm goes out together, by routing key. */
+static void test_rows_of_lines_gather_while_one_is_on_its_way(void **state)
+{
+    struct fixture *f = *state;
+    add_lines(f, "a", "1\n");
+    run(f, 0);
+    assert_int_equal(broker.tag, 1);
+    assert_string_equal(broker.ids[1], "inventory.0-1");
+    add_lines(f, "a", "2\n");
+    add_lines(f, "b", "3\n");
+    add_lines(f, "a", "4\n5\n");
+    run(f, 0);
+    assert_int_equal(broker.tag, 1);
+    assert_false(outbox_relay_is_done(f->relay));
+
+    outbox_relay_confirmed(f->relay, 1, false, true, 0);
+    run(f, 0);
+    assert_int_equal(broker.tag, 3);
+    assert_string_equal(broker.keys[2], "a");
+    assert_string_equal(broker.bodies[2], "2\n4\n5\n");
+    assert_string_equal(broker.ids[2], "inventory.0-2-4");
+    assert_string_equal(broker.keys[3], "b");
+    assert_string_equal(broker.bodies[3], "3\n");
+    assert_string_equal(broker.ids[3], "inventory.0-3");
+    outbox_relay_confirmed(f->relay, 2, false, true, 0);
+    assert_int_equal(outbox_relay_tidy(f->relay, 0, true), 0);
+    assert_int_equal(ask_int(f->store, "SELECT id FROM outbox"), 3);
+    outbox_relay_confirmed(f->relay, 3, false, true, 0);
+    assert_int_equal(outbox_relay_tidy(f->relay, 0, true), 0);
+    assert_int_equal(rows(f), 0);
+    assert_true(outbox_relay_is_done(f->relay));
+}
+
+/* More keys than messages that may be in flight: the rest follows. */
+static void test_every_key_has_its_turn(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"a", "b", "c", "a", "d", "e"};
+    for (int i = 0; i < 6; i++)
+        add_lines(f, keys[i], "x\n");
+    uint64_t confirmed = 0;
+    for (int round = 0; round < 6 && rows(f) > 0; round++) {
+        run(f, 0);
+        assert_true(broker.tag <= confirmed + WINDOW);
+        confirmed = broker.tag;
+        outbox_relay_confirmed(f->relay, confirmed, true, true, 0);
+        assert_int_equal(outbox_relay_tidy(f->relay, 0, true), 0);
+    }
+    assert_int_equal(rows(f), 0);
+    assert_int_equal(broker.tag, 6);
+}
+
+/* Whole rows only, and no message above what a frame takes. */
+static void test_a_bundle_ends_before_it_is_too_large(void **state)
+{
+    struct fixture *f = *state;
+    static char half[OUTBOX_BODY_MAX / 2 + 1];
+    memset(half, 'x', sizeof half - 1);
+    half[sizeof half - 2] = '\n';
+    add_lines(f, "k", half);
+    add_lines(f, "k", half);
+    add_lines(f, "k", "y\n");
+    run(f, 0);
+    assert_int_equal(broker.tag, 1);
+    assert_string_equal(broker.ids[1], "inventory.0-1-2");
+    outbox_relay_confirmed(f->relay, 1, false, true, 0);
+    run(f, 0);
+    assert_string_equal(broker.ids[2], "inventory.0-3");
+}
+
+/* All rows of a bundle that was refused, or was on its way when the connection broke, come again. */
+static void test_a_bundle_that_was_refused_or_lost_comes_again_whole(void **state)
+{
+    struct fixture *f = *state;
+    add_lines(f, "k", "1\n");
+    add_lines(f, "k", "2\n");
+    run(f, 0);
+    assert_string_equal(broker.bodies[1], "1\n2\n");
+    outbox_relay_confirmed(f->relay, 1, false, false, 0);
+    add_lines(f, "k", "3\n");
+    run(f, NS_PER_S);
+    assert_string_equal(broker.bodies[2], "1\n2\n3\n");
+    assert_string_not_equal(broker.ids[2], broker.ids[1]); /* it is another message */
+    outbox_relay_lost(f->relay);
+    run(f, NS_PER_S);
+    assert_string_equal(broker.bodies[3], "1\n2\n3\n");
+    assert_int_equal(rows(f), 3);
 }
 
 static void test_large_rows_go_out_one_after_the_other(void **state)
@@ -203,8 +305,8 @@ static void test_a_returned_row_is_kept_though_the_broker_acks_it(void **state)
 static void test_what_was_confirmed_beside_a_refused_row_is_not_published_again(void **state)
 {
     struct fixture *f = *state;
-    add(f, EXCHANGE_EVENTS, NULL);
-    add(f, EXCHANGE_EVENTS, NULL);
+    add(f, EXCHANGE_DEAD, "dead-1");
+    add(f, EXCHANGE_DEAD, "dead-2");
     run(f, 0);
     outbox_relay_confirmed(f->relay, 1, false, false, 0);
     outbox_relay_confirmed(f->relay, 2, false, true, 0);
@@ -213,7 +315,7 @@ static void test_what_was_confirmed_beside_a_refused_row_is_not_published_again(
     assert_int_equal(outbox_relay_tidy(f->relay, 5 * NS_PER_S, false), 0);
     run(f, 5 * NS_PER_S);
     assert_int_equal(broker.tag, 3);
-    assert_string_equal(broker.ids[3], "inventory.0-1");
+    assert_string_equal(broker.ids[3], "dead-1");
     run(f, 5 * NS_PER_S);
     assert_int_equal(broker.tag, 3);
 }
@@ -224,18 +326,18 @@ static void test_a_lane_that_pauses_does_not_hold_the_other(void **state)
     for (int i = 0; i < 5; i++)
         add(f, EXCHANGE_EVENTS, NULL);
     run(f, 0);
-    outbox_relay_confirmed(f->relay, 2, true, false, 0);
+    outbox_relay_confirmed(f->relay, 1, true, false, 0);
     add(f, EXCHANGE_DEAD, "dead-1");
     run(f, 0);
-    assert_int_equal(broker.tag, 3);
-    assert_string_equal(broker.ids[3], "dead-1");
+    assert_int_equal(broker.tag, 2);
+    assert_string_equal(broker.ids[2], "dead-1");
 }
 
 static void test_after_a_lost_connection_unconfirmed_rows_go_out_again(void **state)
 {
     struct fixture *f = *state;
-    add(f, EXCHANGE_EVENTS, NULL);
-    add(f, EXCHANGE_EVENTS, NULL);
+    add(f, EXCHANGE_DEAD, "dead-1");
+    add(f, EXCHANGE_DEAD, "dead-2");
     run(f, 0);
     outbox_relay_confirmed(f->relay, 1, false, true, 0);
     outbox_relay_lost(f->relay);
@@ -244,7 +346,7 @@ static void test_after_a_lost_connection_unconfirmed_rows_go_out_again(void **st
     assert_int_equal(rows(f), 1);
     run(f, 0);
     assert_int_equal(broker.tag, 3);
-    assert_string_equal(broker.ids[3], "inventory.0-2");
+    assert_string_equal(broker.ids[3], "dead-2");
 }
 
 static void test_nothing_goes_out_while_the_broker_is_blocked(void **state)
@@ -280,7 +382,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows_go_out_within_the_window_and_end_when_confirmed),
+        TEST(test_rows_with_ids_go_out_within_the_window_and_end_when_confirmed),
+        TEST(test_rows_of_lines_gather_while_one_is_on_its_way),
+        TEST(test_every_key_has_its_turn),
+        TEST(test_a_bundle_ends_before_it_is_too_large),
+        TEST(test_a_bundle_that_was_refused_or_lost_comes_again_whole),
         TEST(test_large_rows_go_out_one_after_the_other),
         TEST(test_rows_of_an_earlier_run_go_out),
         TEST(test_confirms_of_other_messages_are_none_of_ours),
