@@ -135,6 +135,14 @@ machine_load() { # of the last minute
   cut -d' ' -f1 /proc/loadavg
 }
 
+unit_cpu_ms() { # UNIT…: what all their processes have used so far
+  local unit session
+  for unit in "$@"; do
+    read -r session _ <"$D/run/$unit.pid"
+    pgrep -s "$session" | sed 's,.*,/proc/&/stat,' | xargs cat 2>/dev/null || true
+  done | awk -v hz="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); t += $12 + $13 } END { printf "%d\n", t * 1000 / hz }'
+}
+
 start_bare() { # libmicrohttpd alone, once: sets bare_url
   [ -z "$bare_pid" ] || return 0
   "$SECKILL_BIN/http_bare" >"$D/bare.port" &
