@@ -137,8 +137,8 @@ static void read_headers(json_t *json, struct broker_properties *p)
     }
 }
 
-static void send(struct outbox_relay *r, const struct flight *flight, const char *routing_key,
-                 struct slice body, json_t *headers, struct broker_connection *publish)
+static void publish_message(struct outbox_relay *r, const struct flight *flight, const char *routing_key,
+                            struct slice body, json_t *headers, struct broker_connection *publish)
 {
     struct flight *f = &r->flights[r->flight_count];
     *f = *flight;
@@ -180,7 +180,7 @@ static void send_row(struct outbox_relay *r, struct lane *lane, struct statement
     statement_copy_text(row, 1, routing_key, sizeof routing_key);
     struct slice headers = statement_text(row, 3);
     json_t *json = headers.len ? json_loadb(headers.data, headers.len, 0, NULL) : NULL;
-    send(r, &f, routing_key, statement_blob(row, 4), json, publish);
+    publish_message(r, &f, routing_key, statement_blob(row, 4), json, publish);
     json_decref(json);
 }
 
@@ -195,7 +195,8 @@ static void send_bundle(struct outbox_relay *r, struct lane *lane, const struct 
         snprintf(f.message_id, sizeof f.message_id, "%s-%" PRId64, r->name, first);
     else /* never the id of other rows: after a crash others may come together */
         snprintf(f.message_id, sizeof f.message_id, "%s-%" PRId64 "-%" PRId64, r->name, first, last);
-    send(r, &f, b->routing_key, (struct slice){.data = b->body.data, .len = b->body.len}, NULL, publish);
+    publish_message(r, &f, b->routing_key, (struct slice){.data = b->body.data, .len = b->body.len}, NULL,
+                    publish);
 }
 
 /* Adds the row that the statement stands on to its bundle. false: it has no room in this round. */
