@@ -60,12 +60,21 @@ static void begin_campaign(struct crash_scene *scene)
     campaign_put(scene->stack, trial_sku(scene->trial), "1000000000", number, "1");
 }
 
+/* Is something to be unconfirmed at a moment that comes a second or more after the stock was filled up? The
+ * front end sends nothing more for what is sold out. */
+static bool needs_orders_throughout(const struct crash *crash)
+{
+    int most;
+
+    return crash->point[0] && crash_reach_of(crash->point, &most) == REACH_CUT;
+}
+
 static void begin(struct crash_scene *scene)
 {
     const struct crash *c = scene->crash;
     int stock = 0;
 
-    scene->sells_out = crash_draw(&scene->random, 0, 3) == 0;
+    scene->sells_out = crash_draw(&scene->random, 0, 3) == 0 && !needs_orders_throughout(c);
     if (scene->sells_out)
         stock = crash_draw(&scene->random, 50, c->orders);
     scene->trial =
