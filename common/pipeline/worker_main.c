@@ -5,6 +5,7 @@
 #include "common/base/program.h"
 #include "common/base/signals.h"
 #include "common/pipeline/broker_login.h"
+#include "common/store/page_cache.h"
 
 void worker_main_start(struct worker_main *m, const char *name, const char *summary, int argc, char **argv)
 {
@@ -43,6 +44,7 @@ int worker_main_run(struct worker_main *m, const struct worker_spec *spec)
     whole.addresses = &m->addresses;
     whole.heartbeat_s = (int)m->settings.broker.heartbeat_s;
     whole.timeout_ms = (int)m->settings.broker.timeout_ms;
+    page_cache_reserve();
     int code = worker_run(&whole, m->signal_fd);
     broker_addresses_free(&m->addresses);
     config_free(m->config);

@@ -21,6 +21,7 @@
 #include "common/pipeline/order_id.h"
 #include "common/pipeline/outbox.h"
 #include "common/store/migrate.h"
+#include "common/store/page_cache.h"
 #include "common/store/statement.h"
 #include "services/inventory/stock_store.h"
 
@@ -146,6 +147,7 @@ static void open_all(struct floor_run *f, const char *dir)
     struct detail why = {.text = ""};
     int applied;
     snprintf(path, sizeof path, "%s/inventory.0.db", dir);
+    page_cache_reserve();
     must(store_open(&f->store, path, STORE_CREATE, &why), "open", why.text);
     must(migrate_apply(f->store, inventory_migrations, &applied, &why), "migrate", why.text);
     must(stock_store_new(&f->stock, f->store, 0, &why), "stock", why.text);

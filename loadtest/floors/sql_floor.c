@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/pipeline/names.h"
+#include "common/store/page_cache.h"
 
 #define USERS       1000000
 #define USERS_DRAWN 20000
@@ -31,6 +32,7 @@ void sql_floor_open(struct sql_floor *f, const char *dir, const struct migration
     int applied;
     *f = (struct sql_floor){.rows_written = 0};
     snprintf(path, sizeof path, "%s/floor.db", dir);
+    page_cache_reserve();
     floor_must(store_open(&f->store, path, STORE_CREATE, &why), "open", why.text);
     floor_must(migrate_apply(f->store, migrations, &applied, &why), "migrate", why.text);
     floor_must(outbox_new(&f->outbox, f->store, &why), "outbox", why.text);

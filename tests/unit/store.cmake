@@ -2,6 +2,7 @@
 foreach(name test_store test_migrate)
   seckill_unit_test(${name} seckill_store)
 endforeach()
+seckill_unit_test(test_page_cache seckill_store PkgConfig::SQLITE)
 foreach(name test_backup test_outbox test_outbox_relay test_transaction)
   seckill_unit_test(${name} seckill_inventory_parts)
 endforeach()
