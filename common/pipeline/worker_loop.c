@@ -16,7 +16,7 @@
 #define DELIVERIES_A_PUMP 8               /* so that a transaction overshoots its size by little */
 #define LINES_A_LOOK      1000            /* in a transaction, between looks at what the broker sent */
 #define LINGER_NS         (3 * NS_PER_MS) /* wait for more, where there is a backlog */
-#define RUSH_NS           (2 * NS_PER_S)  /* orders come before events for so long at most */
+#define RUSH_NS           (2 * NS_PER_S)  /* orders come first for so long at most */
 #define IDLE_NS           (1 * NS_PER_S)  /* nothing done for so long: time for housekeeping */
 #define STATUS_S          2
 #define DRAIN_NS          (2 * NS_PER_S)
@@ -235,6 +235,17 @@ static void turn_to_next(struct worker *w)
     questions_drop(&w->questions);
 }
 
+/*
+ * Is there more than one transaction's worth of orders waiting? Then events stay in the outbox for a moment:
+ * whoever ordered waits for the decision, and each event that the broker takes costs it time and fsyncs that
+ * the orders could have. The WAL is copied back later for the same reason. For a moment only: where it goes
+ * on like this, neither may grow for ever.
+ */
+static bool is_rush(const struct worker *w, int64_t now_ns)
+{
+    return w->rush_since_ns > 0 && w->hand.count > 0 && now_ns - w->rush_since_ns < RUSH_NS;
+}
+
 static void handle_hand(struct worker *w)
 {
     const bool is_full = w->hand.lines >= w->spec->max_batch;
@@ -255,18 +266,8 @@ static void handle_hand(struct worker *w)
         w->rush_since_ns = clock_mono_ns();
     w->tick_due_ns = 0;
     w->worked_ns = clock_mono_ns();
-    if (!w->fault)
+    if (!w->fault && !is_rush(w, w->worked_ns))
         worker_note_fault(w, "checkpoint", store_checkpoint_if_large(w->store));
-}
-
-/*
- * Is there more than one transaction's worth of orders waiting? Then events stay in the outbox for a moment:
- * whoever ordered waits for the decision, and each event that the broker takes costs it time and fsyncs that
- * the orders could have. For a moment only: where it goes on like this, the outbox must not grow for ever.
- */
-static bool is_rush(const struct worker *w, int64_t now_ns)
-{
-    return w->rush_since_ns > 0 && w->hand.count > 0 && now_ns - w->rush_since_ns < RUSH_NS;
 }
 
 static void relay(struct worker *w, int64_t now_ns, bool at_once)

@@ -138,9 +138,13 @@ static int prepare_transactions(struct store *s, struct detail *why)
         struct statement **out;
         const char *sql;
     } wanted[] = {
-        {&s->begin, "BEGIN IMMEDIATE"},       {&s->commit, "COMMIT"},
-        {&s->rollback, "ROLLBACK"},           {&s->savepoint, "SAVEPOINT line"},
-        {&s->savepoint_keep, "RELEASE line"}, {&s->savepoint_undo, "ROLLBACK TO line"},
+        {&s->begin, "BEGIN IMMEDIATE"},
+        {&s->begin_reading, "BEGIN"},
+        {&s->commit, "COMMIT"},
+        {&s->rollback, "ROLLBACK"},
+        {&s->savepoint, "SAVEPOINT line"},
+        {&s->savepoint_keep, "RELEASE line"},
+        {&s->savepoint_undo, "ROLLBACK TO line"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         int error = statement_prepare(wanted[i].out, s, wanted[i].sql, why);
@@ -276,6 +280,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     statement_free(s->begin);
+    statement_free(s->begin_reading);
     statement_free(s->commit);
     statement_free(s->rollback);
     statement_free(s->savepoint);
@@ -296,6 +301,18 @@ int store_begin(struct store *s)
 {
     s->undone[0] = '\0';
     return statement_run(s->begin);
+}
+
+int store_begin_reading(struct store *s)
+{
+    s->undone[0] = '\0';
+    return statement_run(s->begin_reading);
+}
+
+void store_end_reading(struct store *s)
+{
+    if (statement_run(s->commit) != 0) /* nothing was written: nothing is lost */
+        store_rollback(s);
 }
 
 int store_commit(struct store *s)

@@ -69,6 +69,11 @@ int store_commit(struct store *s) MUST_USE;
 void store_rollback(struct store *s);
 bool store_in_transaction(const struct store *s);
 
+/* An owner's transaction that reads only: many small questions for the price of one lock, each answered from
+ * the same state. store_end_reading ends it, whatever happened in it. */
+int store_begin_reading(struct store *s) MUST_USE;
+void store_end_reading(struct store *s);
+
 /* A savepoint inside the transaction; one at a time. It costs a copy of every page touched: for the rare, not
  * the many. */
 int store_savepoint(struct store *s) MUST_USE;

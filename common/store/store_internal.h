@@ -11,7 +11,7 @@ struct statement;
 struct store {
     sqlite3 *db;
     int wal_pages; /* in the WAL after the latest commit */
-    struct statement *begin, *commit, *rollback;
+    struct statement *begin, *begin_reading, *commit, *rollback;
     struct statement *savepoint, *savepoint_keep, *savepoint_undo;
     char undone[160]; /* what SQLite said before the latest rollback; empty since the transaction after it */
 };

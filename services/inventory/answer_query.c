@@ -94,14 +94,9 @@ static int add_status(struct answer_query *q, const char *id, struct buffer *res
     return 0;
 }
 
-int answer_order_status(void *query, const struct json_t *question, struct buffer *result,
+static int add_statuses(struct answer_query *q, const json_t *ids, struct buffer *result,
                         struct rpc_refusal *refusal)
 {
-    struct answer_query *q = query;
-    const json_t *ids = json_object_get(question, "ids");
-    if (!json_is_array(ids) || json_array_size(ids) > STATUS_IDS_MAX)
-        return rpc_refuse(refusal, "invalid", "ids must be an array of at most %d order ids", STATUS_IDS_MAX);
-    buffer_add_text(result, "{\"orders\":[");
     for (size_t i = 0; i < json_array_size(ids); i++) {
         const json_t *id = json_array_get(ids, i);
         if (!order_id_is_well_formed(json_string_value(id), json_string_length(id)))
@@ -112,6 +107,22 @@ int answer_order_status(void *query, const struct json_t *question, struct buffe
         if (error)
             return error;
     }
-    buffer_add_text(result, "]}");
     return 0;
+}
+
+int answer_order_status(void *query, const struct json_t *question, struct buffer *result,
+                        struct rpc_refusal *refusal)
+{
+    struct answer_query *q = query;
+    const json_t *ids = json_object_get(question, "ids");
+    if (!json_is_array(ids) || json_array_size(ids) > STATUS_IDS_MAX)
+        return rpc_refuse(refusal, "invalid", "ids must be an array of at most %d order ids", STATUS_IDS_MAX);
+    int error = stock_begin_reading(q->stock);
+    if (error)
+        return error;
+    buffer_add_text(result, "{\"orders\":[");
+    error = add_statuses(q, ids, result, refusal);
+    buffer_add_text(result, "]}");
+    stock_end_reading(q->stock);
+    return error;
 }

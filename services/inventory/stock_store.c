@@ -314,6 +314,16 @@ void order_record_read(struct statement *row, const char *order_id, struct order
     statement_copy_text(row, 1, d->sku, sizeof d->sku);
 }
 
+int stock_begin_reading(struct stock_store *s)
+{
+    return store_begin_reading(s->store);
+}
+
+void stock_end_reading(struct stock_store *s)
+{
+    store_end_reading(s->store);
+}
+
 int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out)
 {
     struct statement *st = s->st[ORDER_FIND];

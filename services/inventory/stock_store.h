@@ -84,6 +84,10 @@ struct order_record { /* all that is stored of a decided order */
 /* E_NOT_FOUND. */
 int stock_find_record(struct stock_store *s, const char *order_id, struct order_record *out) MUST_USE;
 
+/* Around many finds: see store_begin_reading. */
+int stock_begin_reading(struct stock_store *s) MUST_USE;
+void stock_end_reading(struct stock_store *s);
+
 /* The stored decision alone. E_NOT_FOUND. */
 int stock_find_order(struct stock_store *s, const char *order_id, struct decision *out) MUST_USE;
 

@@ -161,6 +161,25 @@ static void test_rollback_and_savepoint_undo_what_they_span(void **state)
     assert_int_equal(ask_int(f->store, "SELECT sum(id) FROM t"), 4);
 }
 
+/* Also while a checkpoint is wanted, and before a transaction that writes. */
+static void test_reading_transaction_ends_and_is_in_nobodys_way(void **state)
+{
+    struct fixture *f = *state;
+    do_sql(f->store, "INSERT INTO t VALUES (1, 1, NULL)");
+    assert_int_equal(store_begin_reading(f->store), 0);
+    assert_true(store_in_transaction(f->store));
+    assert_int_equal(ask_int(f->store, "SELECT count(*) FROM t"), 1);
+    store_end_reading(f->store);
+    assert_false(store_in_transaction(f->store));
+    assert_int_equal(store_checkpoint_truncate(f->store), 0);
+    assert_false(store_has_wal(f->store));
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_not_equal(store_begin_reading(f->store), 0); /* one at a time */
+    store_rollback(f->store);
+    assert_int_equal(store_begin_reading(f->store), 0);
+    store_end_reading(f->store);
+}
+
 static void test_reader_sees_what_is_committed_while_the_owner_works(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +378,7 @@ int main(void)
         TEST(test_errors_of_rows_are_told_from_errors_of_the_disk),
         TEST(test_full_disk_ends_the_transaction_and_spares_what_was_committed),
         TEST(test_rollback_and_savepoint_undo_what_they_span),
+        TEST(test_reading_transaction_ends_and_is_in_nobodys_way),
         TEST(test_reader_sees_what_is_committed_while_the_owner_works),
         TEST(test_reader_works_while_nobody_runs),
         TEST(test_reader_needs_no_right_to_write),
