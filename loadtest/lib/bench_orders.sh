@@ -23,6 +23,13 @@ accept_for() { # URL [SKU [keyed]] → "RATE P99_MS ACCEPTED", by a front end wi
   echo "$answers $(($(metric "$1" "$ACCEPTED") - before))"
 }
 
+# Twice as much once more, so that the drain lasts: what happens in its first and last moments is then little.
+fill_further() { # URL [SKU [keyed]] → ACCEPTED
+  local seconds=$((2 * seconds)) accepted
+  read -r _ _ accepted <<<"$(accept_for "$@")"
+  echo "$accepted"
+}
+
 drain() { # URL: starts inventory, waits for every decision → orders a second from the first that is seen to the last
   # CPU time in ms of inventory, broker and front end meanwhile into D/drain.cpu.
   local url=$1 watcher rate broker order
@@ -59,13 +66,18 @@ wrk_cpu_ms() {
 # BROKER_US FLOOR_WRK_US FLOOR_US DRAIN_INVENTORY_US DRAIN_BROKER_US DRAIN_FRONT_END_US".
 orders_measure() {
   local i rate p99 orders batches accepted decided alone one_rate one_p99 floor floor_p99 answers broker order server cpu drained
+  local start_ms
   workers_stop # it is about inventory
+  "$STACK" stop inventory --dir "$D" >/dev/null
+  "$STACK" start inventory --dir "$D" >/dev/null
+  start_ms=$(unit_cpu_ms inventory) # what its start costs is not the orders'
   "$STACK" stop inventory --dir "$D" >/dev/null
   for i in $(seq "$pairs"); do
     broker=$(unit_cpu_ms broker) order=$(unit_cpu_ms order)
     read -r rate p99 orders <<<"$(accept_for "$SECKILL_URL")"
     cpu="$(cpu_us "$orders" "$(wrk_cpu_ms)") $(cpu_us "$orders" $(($(unit_cpu_ms order) - order)))"
     cpu="$cpu $(cpu_us "$orders" $(($(unit_cpu_ms broker) - broker)))"
+    ! selected decided || orders=$((orders + $(fill_further "$SECKILL_URL")))
     batches=$(metric "$SECKILL_URL" "$BATCHES")
     accepted=$(metric "$SECKILL_URL" "$ACCEPTED")
     decided=$(drain "$SECKILL_URL")
@@ -79,7 +91,7 @@ orders_measure() {
     server=$((($(cpu_ticks "$suspend_url") - server) * 1000 / $(getconf CLK_TCK)))
     answers=$((floor * seconds))
     cpu="$cpu $(cpu_us "$answers" "$(wrk_cpu_ms)") $(cpu_us "$answers" "$server")"
-    cpu="$cpu $(cpu_us "$orders" "${drained[0]}") $(cpu_us "$orders" "${drained[1]}") $(cpu_us "$orders" "${drained[2]}")"
+    cpu="$cpu $(cpu_us "$orders" $((drained[0] - start_ms))) $(cpu_us "$orders" "${drained[1]}") $(cpu_us "$orders" "${drained[2]}")"
     read -r one_rate one_p99 _ <<<"$(accept_for "$one_url")"
     drain "$one_url" >/dev/null
     workers_purge

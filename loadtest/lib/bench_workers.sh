@@ -3,7 +3,7 @@
 # full queue ÷ the same SQL alone. Orders fill its queue while it is stopped (inventory decides them), then it empties
 # it. Notification writes its messages to a file (notification.sink=file).
 #
-# Needs bench.sh's variables and functions, and accept_for of bench_orders.sh.
+# Needs bench.sh's variables and functions, and fill_further of bench_orders.sh.
 
 WORKERS_SKU=bench-events
 
@@ -90,7 +90,7 @@ workers_measure() {
   for i in $(seq "$pairs"); do
     # What earlier red packets have left there is not to be counted.
     "$D/rabbitmqctl" purge_queue -q -p seckill seckill.notification >/dev/null
-    read -r _ _ events <<<"$(accept_for "$SECKILL_URL" "$WORKERS_SKU")"
+    events=$(fill_further "$SECKILL_URL" "$WORKERS_SKU")
     workers_settle
     ! selected notification ||
       worker_pair "$i" notification "$events" 'SELECT coalesce(sum(decided), 0) FROM batch_seen' --set notification.sink=file
