@@ -15,7 +15,7 @@
 #include "tests/support/orders.h"
 #include "tests/support/red_packets.h"
 
-enum { WAIT_SECONDS = 60, USERS = 20 };
+enum { WAIT_SECONDS = 150, USERS = 20 };
 
 #define CONFIRMED_QUEUE "test.confirmed" /* of the test's own: a copy of each event */
 #define GRANTED_QUEUE   "test.granted"
