@@ -23,7 +23,7 @@ enum {
     TRIALS_A_STACK = 25,
     SHORT_TRIALS = 24,
     SHORT_ORDERS = 500,
-    SHORT_SECONDS = 130, /* what has not begun by then is left out */
+    SHORT_SECONDS = 90, /* what has not begun by then is left out */
     WHOLE_ORDERS = 4000,
     RANDOM_MOMENTS = 5, /* of each process, how by how, in the whole */
     CHOSEN_MAX = 4096,
