@@ -16,7 +16,7 @@
 
 /* Pages in the WAL before they are copied back. Large, because a page that is written again and again (the
  * same leaf, the same item) is copied once; small enough that a crash is recovered from in less than a
- * second. */
+ * second. (In a rush the worker looks later: there may be more, of two seconds at most.) */
 #define WAL_PAGES_MAX 8192
 
 /* The cache holds the upper levels of the order index, so that a random id costs one page and not three. */

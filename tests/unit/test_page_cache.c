@@ -5,18 +5,13 @@
 
 #include "common/store/page_cache.h"
 
+#define BEYOND (PAGE_CACHE_PAGES + 1000) /* rows of a page each */
+
 static int64_t status(int op)
 {
     sqlite3_int64 now = -1, most;
     assert_int_equal(sqlite3_status64(op, &now, &most, 0), SQLITE_OK);
     return now;
-}
-
-static void open_it(struct store **s, const struct place *p)
-{
-    struct detail why;
-    if (store_open(s, p->path, STORE_CREATE, &why) != 0)
-        fail_msg("%s", why.text);
 }
 
 static void fill(struct store *s, int rows)
@@ -27,42 +22,34 @@ static void fill(struct store *s, int rows)
              " INSERT INTO big SELECT randomblob(3000) FROM n",
              rows);
     assert_int_equal(store_begin(s), 0);
-    assert_int_equal(store_execute(s, sql), 0);
+    do_sql(s, sql);
     assert_int_equal(store_commit(s), 0);
+}
+
+static struct store *make_large(struct place *p, int rows)
+{
+    place_make(p);
+    struct store *s = open_or_fail(p, STORE_CREATE);
+    do_sql(s, "CREATE TABLE big (b BLOB)");
+    fill(s, rows);
+    return s;
 }
 
 static void pages_are_in_it(void **state)
 {
     struct place p;
-    struct store *s;
     (void)state;
-    place_make(&p);
-    open_it(&s, &p);
-    assert_int_equal(store_execute(s, "CREATE TABLE big (b BLOB)"), 0);
-    fill(s, 1000);
+    struct store *s = make_large(&p, 1000);
     assert_in_range(status(SQLITE_STATUS_PAGECACHE_USED), 1000, PAGE_CACHE_PAGES);
     assert_int_equal(status(SQLITE_STATUS_PAGECACHE_OVERFLOW), 0);
-    assert_int_equal(store_execute(s, "SELECT sum(length(b)) FROM big"), 0);
     store_close(s);
     assert_int_equal(status(SQLITE_STATUS_PAGECACHE_USED), 0);
     place_remove(&p);
 }
 
-static void make_large(struct store **s, struct place *p)
-{
-    place_make(p);
-    open_it(s, p);
-    assert_int_equal(store_execute(*s, "CREATE TABLE big (b BLOB)"), 0);
-    fill(*s, PAGE_CACHE_PAGES + 1000);
-}
-
 static void check_and_close(struct store *s, const struct place *p)
 {
-    struct statement *sum;
-    assert_int_equal(statement_prepare(&sum, s, "SELECT sum(length(b)) FROM big", NULL), 0);
-    assert_int_equal(statement_next(sum), 1);
-    assert_int_equal(statement_int(sum, 0), (PAGE_CACHE_PAGES + 1000) * 3000);
-    statement_free(sum);
+    assert_int_equal(ask_int(s, "SELECT sum(length(b)) FROM big"), BEYOND * 3000);
     store_close(s);
     place_remove(p);
 }
@@ -71,10 +58,9 @@ static void check_and_close(struct store *s, const struct place *p)
 static void more_than_it_holds(void **state)
 {
     struct place first, second;
-    struct store *one, *other;
     (void)state;
-    make_large(&one, &first);
-    make_large(&other, &second);
+    struct store *one = make_large(&first, BEYOND);
+    struct store *other = make_large(&second, BEYOND);
     assert_in_range(status(SQLITE_STATUS_PAGECACHE_USED), PAGE_CACHE_PAGES / 2, PAGE_CACHE_PAGES + 512);
     check_and_close(one, &first);
     check_and_close(other, &second);
