@@ -262,7 +262,7 @@ start_broker() {
 # A service that does not get ready goes on trying; one that ends gives its own exit status.
 start_service() {
   local status=0 REPLY
-  service_built "$UNIT" || die "$EX_UNAVAILABLE" "there is no seckill-$(service_of "$UNIT") in $BIN"
+  service_built "$UNIT" || die "$EX_UNAVAILABLE" "there is no seckill-${UNIT%%@*} in $BIN"
   if [[ -n $HTTP_PORT ]]; then
     is_front_end "$UNIT" || bad_usage "$UNIT has no HTTP port"
     ports_lock
@@ -300,7 +300,8 @@ status_line() { # UNIT
     port_get "amqp${1#broker}"
     where="amqp://127.0.0.1:$REPLY"
   elif is_front_end "$1"; then
-    where=$(unit_url "$1")
+    unit_url "$1"
+    where=$REPLY
     [[ $state != running ]] || front_end_ready "$1" || state='not ready'
   fi
   printf '%-14s %-10s %-9s %s\n' "$1" "$state" "${UNIT_PID:+pid $UNIT_PID}" "$where"

@@ -13,8 +13,9 @@ usage() {
 Usage: tests/run.sh [--unit] [-R REGEX] [CTEST_OPTION]...
 
 Installs what is missing; builds with the address and undefined-behaviour sanitizers and with fault points
-(build/sanitize), and for release (build/release); runs the quickstart and the smoke tests on the release, and every
-test on the sanitized build. Ends in ctest's summary; the exit status is 0 only if everything passed.
+(build/sanitize), and for release (build/release); runs the quickstart on the release, and then, in one ctest, every test
+on the sanitized build beside those of the release (release.NAME). Ends in ctest's summary; the exit status is 0 only if
+everything passed. SECKILL_TEST_JOBS in the environment: how many tests at a time.
 
   --unit      the unit tests only
   -R REGEX    the tests whose name matches only
@@ -50,22 +51,22 @@ build_both() {
   step_done
 }
 
-# --timeout holds for tests that set none.
+# One list of tests out of both build folders, in build: all of the sanitized, and the release's smoke tests. These are
+# long and wait a lot, so they come first.
+list_tests() {
+  {
+    printf 'subdirs(sanitize)\n'
+    ctest --test-dir "$REPO/build/release" --show-only=json-v1 -L '^(smoke|installed)$' | jq -r '.tests[] |
+      "add_test(release.\(.name) \(.command | map("[=[\(.)]=]") | join(" ")))",
+      "set_tests_properties(release.\(.name) PROPERTIES LABELS release COST 1000 TIMEOUT 1200 SKIP_RETURN_CODE 77)"'
+  } >"$REPO/build/CTestTestfile.cmake"
+}
+
+# Three at a time keep two cores busy: each waits for something now and then. --timeout holds for tests that set none.
 run_ctest() { # BUILD_DIR CTEST_OPTION...
   local dir=$1
   shift
-  ctest --test-dir "$dir" --output-on-failure --parallel "${SECKILL_TEST_JOBS:-2}" --timeout 300 --no-tests=error "$@"
-}
-
-# The release: what a newcomer runs first, and the tests that are quick on a whole stack.
-smoke() {
-  local failed=0
-  "$REPO/deploy/quickstart.sh" --exit || failed=1
-  say ''
-  if [[ $(ctest --test-dir "$REPO/build/release" -N -L '^(smoke|installed)$' | grep -cE '^ +Test +#') != 0 ]]; then
-    run_ctest "$REPO/build/release" -L '^(smoke|installed)$' || failed=1
-  fi
-  return "$failed"
+  ctest --test-dir "$dir" --output-on-failure --parallel "${SECKILL_TEST_JOBS:-3}" --timeout 300 --no-tests=error "$@"
 }
 
 parse "$@"
@@ -74,13 +75,16 @@ SECKILL_PACKAGES+=("${SECKILL_TEST_PACKAGES[@]}")
 packages_require "$REPO/build/packages.log"
 build_both
 
-status=0
+status=0 tests=$REPO/build/sanitize
 if [[ -n $SMOKE ]]; then
-  smoke || status=1
-  smoke_status=$status
+  "$REPO/deploy/quickstart.sh" --exit || status=1 # what a newcomer runs first
+  quickstart=$status
+  say ''
+  list_tests
+  tests=$REPO/build
 fi
 # A stack's processes report to files of their own in some tests; wherever they do not, a finding must be fatal.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
-run_ctest "$REPO/build/sanitize" "${FILTER[@]}" || status=1
-(( ${smoke_status:-0} == 0 )) || warn "and the release failed its smoke test, see above"
+run_ctest "$tests" "${FILTER[@]}" || status=1
+(( ${quickstart:-0} == 0 )) || warn "and the quickstart failed, see above"
 exit "$status"

@@ -16,24 +16,23 @@ BROKER_NODES_MAX=7
 
 is_broker() { [[ ${1%%@*} == broker ]]; } # UNIT
 
-broker_node() { # UNIT
+broker_node() { # UNIT; REPLY = the node's name
   local mark=${1#broker}
-  printf 'seckill%s@localhost' "${mark#@}"
+  REPLY=seckill${mark#@}@localhost
 }
 
-# How many nodes the folder's broker has: settled by the first "up".
+# REPLY = how many nodes the folder's broker has: settled by the first "up".
 broker_count() {
-  local count=1
-  [[ ! -s $D/broker/nodes ]] || count=$(<"$D/broker/nodes")
-  printf '%s' "$count"
+  REPLY=1
+  [[ ! -s $D/broker/nodes ]] || REPLY=$(<"$D/broker/nodes")
 }
 
 # The units of all nodes, into BROKERS.
 broker_units() {
-  local i count
-  count=$(broker_count)
+  local i REPLY
+  broker_count
   BROKERS=(broker)
-  for (( i = 2; i <= count; i++ )); do BROKERS+=("broker@$i"); done
+  for (( i = 2; i <= REPLY; i++ )); do BROKERS+=("broker@$i"); done
 }
 
 # The whole environment of node and rabbitmqctl, for "env -i": whatever RABBITMQ_* or ERL_* the caller has is meant for
@@ -42,6 +41,7 @@ broker_env() { # UNIT
   local home=$D/broker mark amqp dist epmd tick='' REPLY
   mark=${1#broker}
   port_get "amqp$mark" && amqp=$REPLY && port_get "dist$mark" && dist=$REPLY && port_get epmd && epmd=$REPLY
+  broker_node "$1"
   # After this many seconds without a sign of life a node counts as gone (otherwise 60). For tests.
   [[ -z ${SECKILL_BROKER_TICK:-} ]] || tick=" -kernel net_ticktime $SECKILL_BROKER_TICK"
   BROKER_ENV=(
@@ -49,7 +49,7 @@ broker_env() { # UNIT
     # exec the Erlang VM instead of keeping a shell in front of it: the unit's process is the node itself.
     RUNNING_UNDER_SYSTEMD=true
     RABBITMQ_CONF_ENV_FILE=/dev/null
-    "RABBITMQ_NODENAME=$(broker_node "$1")" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
+    "RABBITMQ_NODENAME=$REPLY" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1
     "RABBITMQ_NODE_PORT=$amqp" "RABBITMQ_DIST_PORT=$dist"
     "ERL_EPMD_PORT=$epmd" ERL_EPMD_ADDRESS=127.0.0.1
     "ERL_INETRC=$home/inetrc" "ERL_CRASH_DUMP=$D/log/erl_crash$mark.dump"
@@ -66,11 +66,11 @@ broker_env() { # UNIT
 
 # Everything that the node reads, anew at each start: the ports may have changed. The password stays.
 broker_configure() { # UNIT
-  local home=$D/broker mark=${1#broker} password
+  local home=$D/broker mark=${1#broker} password REPLY
   mkdir -p "$home"/{home,mnesia,applications}
   if [[ ! -s $D/secrets/broker_password ]]; then
-    random_hex 24 >"$D/secrets/broker_password"
-    random_hex 24 >"$home/home/.erlang.cookie"
+    secret_make "$D/secrets/broker_password"
+    secret_make "$home/home/.erlang.cookie"
     chmod 400 "$home/home/.erlang.cookie"
   fi
   password=$(<"$D/secrets/broker_password")
@@ -87,7 +87,8 @@ log.file.level = info
 CONF
   # More lines for the node, of a test that wants a TLS listener, say.
   [[ -z ${SECKILL_BROKER_CONF:-} ]] || cat "$SECKILL_BROKER_CONF" >>"$home/rabbitmq$mark.conf"
-  (( $(broker_count) == 1 )) || broker_configure_cluster "$1" >>"$home/rabbitmq$mark.conf"
+  broker_count
+  (( REPLY == 1 )) || broker_configure_cluster "$1" >>"$home/rabbitmq$mark.conf"
   broker_link_applications "$home/applications"
   broker_env broker
   # For people and tests: rabbitmqctl for this folder's node (the first, without -n), whatever the caller's environment.
@@ -105,10 +106,13 @@ CONF
 broker_configure_cluster() { # UNIT
   printf 'cluster_partition_handling = pause_minority\n'
   [[ $1 != broker ]] || return 0
+  local first REPLY
+  broker_node broker && first=$REPLY
+  broker_node "$1"
   cat <<CONF
 cluster_formation.peer_discovery_backend = classic_config
-cluster_formation.classic_config.nodes.1 = $(broker_node broker)
-cluster_formation.classic_config.nodes.2 = $(broker_node "$1")
+cluster_formation.classic_config.nodes.1 = $first
+cluster_formation.classic_config.nodes.2 = $REPLY
 cluster_formation.discovery_retry_limit = 180
 cluster_formation.discovery_retry_interval = 500
 CONF
@@ -117,31 +121,30 @@ CONF
 # No plugin is enabled; yet a node reads all sixty of them at every start, which takes it a second and more. So it
 # gets to see its libraries only.
 broker_link_applications() { # DIR
-  local application
-  for application in "$RABBITMQ_PROGRAMS"/../lib/rabbitmq_server-*/plugins/*-*; do
+  local application applications=()
+  for application in "${RABBITMQ_PROGRAMS%/*}"/lib/rabbitmq_server-*/plugins/*-*; do
     case ${application##*/} in
       rabbitmq_prelaunch-*) ;;
       rabbitmq_*) continue ;;
     esac
-    ln -sfn "$(realpath "$application")" "$1/${application##*/}"
+    applications+=("$application")
   done
+  ln -sfn -t "$1" -- "${applications[@]}"
 }
 
-random_hex() { head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; } # BYTES
-
-broker_url() { # UNIT
-  local REPLY
+broker_url() { # UNIT; REPLY = where it takes connections
   port_get "amqp${1#broker}"
-  printf 'amqp://%s:%s@127.0.0.1:%s/%s' "$BROKER_USER" "$(<"$D/secrets/broker_password")" "$REPLY" "$BROKER_VHOST"
+  REPLY="amqp://$BROKER_USER:$(<"$D/secrets/broker_password")@127.0.0.1:$REPLY/$BROKER_VHOST"
 }
 
-broker_urls() { # of all nodes, as broker.url takes them
-  local unit separator='' BROKERS
+broker_urls() { # REPLY = those of all nodes, as broker.url takes them
+  local unit urls='' BROKERS
   broker_units
   for unit in "${BROKERS[@]}"; do
-    printf '%s%s' "$separator" "$(broker_url "$unit")"
-    separator=,
+    broker_url "$unit"
+    urls+=${urls:+,}$REPLY
   done
+  REPLY=$urls
 }
 
 # Starts the name server and the node, and returns at once; fails if the former does not run. Of the caller's
@@ -187,13 +190,13 @@ broker_show_logs() { # UNIT LINES
   show_tail "$D/log/rabbitmq${1#broker}.log" "$2"
 }
 
-# Imports a definitions file, unless it is what was imported last. The node has opened its port, but may need another
+# Imports a definitions file, unless it is what was imported last and is not to be imported again. The node has opened its port, but may need another
 # moment to take commands. A queue gets its replicas when it comes to be, on the nodes that have joined by then.
-broker_import() { # FILE
-  local file=$1 imported=$D/broker/imported.json count
-  ! cmp -s "$file" "$imported" || return 0
-  count=$(broker_count)
-  (( count == 1 )) || broker_command await_online_nodes "$count" -t 60 ||
+broker_import() { # FILE [again]
+  local file=$1 imported=$D/broker/imported.json REPLY
+  [[ -n ${2:-} ]] || ! cmp -s "$file" "$imported" || return 0
+  broker_count
+  (( REPLY == 1 )) || broker_command await_online_nodes "$REPLY" -t 60 ||
     { show_tail "$D/log/rabbitmqctl.log" 20; return 1; }
   wait_until 10 broker_command import_definitions "$file" || { show_tail "$D/log/rabbitmqctl.log" 20; return 1; }
   cp "$file" "$imported"

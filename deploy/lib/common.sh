@@ -69,13 +69,21 @@ show_tail() { # FILE LINES
   tail -n "$2" -- "$1" | cut -c 1-300 | sed 's/^/    /' >&2
 }
 
+# Reads from a pipe into which nobody writes. A process for each look at something would take more of a small machine
+# than what is waited for.
+PAUSE_FD=
+pause() { # SECONDS
+  [[ -n $PAUSE_FD ]] || exec {PAUSE_FD}<> <(:)
+  read -r -t "$1" -u "$PAUSE_FD" || true
+}
+
 # Polls until the command succeeds; fails when the time is over.
 wait_until() { # SECONDS COMMAND...
   local end=$(( ${EPOCHREALTIME/[.,]/} + $1 * 1000000 ))
   shift
   until "$@"; do
     (( ${EPOCHREALTIME/[.,]/} < end )) || return 1
-    sleep 0.05
+    pause 0.05
   done
 }
 

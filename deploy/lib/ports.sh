@@ -31,29 +31,39 @@ port_valid() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && (( $1 <= 65535 )); }
 
 # Nobody listens on it. Old connections do not matter: all our programs set SO_REUSEADDR.
 port_unused() { # PORT
-  local hex
+  local hex tables=(/proc/net/tcp)
   printf -v hex ':%04X' "$1"
-  ! { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } |
-    awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { found = 1 } END { exit !found }'
+  [[ ! -e /proc/net/tcp6 ]] || tables+=(/proc/net/tcp6)
+  ! awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { found = 1 } END { exit !found }' "${tables[@]}"
 }
 
-port_listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
+port_listens() { { : <>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; } # PORT
 
 # Taken by another stack that still stands by it (one whose folder was deleted does not).
 port_registered_elsewhere() { # PORT
   local owner
-  owner=$(readlink "$PORT_REGISTER/$1") || return 1
+  [[ -L $PORT_REGISTER/$1 ]] && owner=$(readlink "$PORT_REGISTER/$1") || return 1
   [[ $owner != "$D" ]] && grep -qs "=$1\$" "$owner/run/ports"
 }
 
 port_get() { # NAME; REPLY = its port
-  local line
+  local name port
   REPLY=
-  line=$(grep -s "^$1=" "$D/run/ports") && REPLY=${line#*=}
+  [[ -e $D/run/ports ]] || return 1
+  while IFS='=' read -r name port; do
+    [[ $name != "$1" ]] || REPLY=$port
+  done <"$D/run/ports"
+  [[ -n $REPLY ]]
 }
 
 port_set() { # NAME PORT
-  { grep -sv "^$1=" "$D/run/ports" || true; printf '%s=%s\n' "$1" "$2"; } >"$D/run/ports.new"
+  local name port
+  {
+    [[ ! -e $D/run/ports ]] || while IFS='=' read -r name port; do
+      [[ $name == "$1" ]] || printf '%s=%s\n' "$name" "$port"
+    done <"$D/run/ports"
+    printf '%s=%s\n' "$1" "$2"
+  } >"$D/run/ports.new"
   mv "$D/run/ports.new" "$D/run/ports"
   ln -sfn "$D" "$PORT_REGISTER/$2"
 }

@@ -58,7 +58,7 @@ unit_launch() { # UNIT COMMAND...
     close_inherited_files
     cd -- "$D"
     # As many connections as the system lets us have; Erlang sizes tables by this, so not without limit.
-    ulimit -n "$(file_limit)"
+    { ulimit -Sn 65536 && ulimit -Hn 65536; } 2>/dev/null || ulimit -Sn hard
     # --default-signal: a background command of a shell without job control would ignore SIGINT.
     exec setsid env --default-signal SECKILL_STACK="$D" SECKILL_UNIT="$unit" "$@"
   ) </dev/null >>"$D/log/$unit.log" 2>&1 &
@@ -74,13 +74,6 @@ close_inherited_files() {
     fd=${fd##*/}
     (( fd <= 2 )) || eval "exec $fd>&-"
   done
-}
-
-file_limit() {
-  local hard
-  hard=$(ulimit -Hn)
-  [[ $hard != unlimited ]] && (( hard <= 65536 )) || hard=65536
-  printf '%s' "$hard"
 }
 
 # The exit status of a unit that this very shell started and that has ended; 1 for what it cannot know.

@@ -3,10 +3,9 @@
 #
 # Needs lib/common.sh, lib/process.sh, lib/ports.sh, lib/broker.sh, D and BIN, the folder of the programs.
 
-service_of() { printf '%s' "${1%%@*}"; } # UNIT
-is_front_end() { [[ $(service_of "$1") == order ]]; } # UNIT
+is_front_end() { [[ ${1%%@*} == order ]]; } # UNIT
 
-service_built() { [[ -x $BIN/seckill-$(service_of "$1") ]]; } # UNIT
+service_built() { [[ -x $BIN/seckill-${1%%@*} ]]; } # UNIT
 
 # The services of this build, into PRESENT.
 services_present() {
@@ -18,23 +17,30 @@ services_present() {
   done
 }
 
+# 192 bits, in hexadecimal digits; bash takes SRANDOM from the kernel's generator.
+secret_make() { # FILE
+  printf '%08x%08x%08x%08x%08x%08x' $SRANDOM $SRANDOM $SRANDOM $SRANDOM $SRANDOM $SRANDOM >"$1"
+}
+
 secrets_make() {
-  [[ -s $D/secrets/admin_token ]] || random_hex 24 >"$D/secrets/admin_token"
+  [[ -s $D/secrets/admin_token ]] || secret_make "$D/secrets/admin_token"
   # Never changed: it is what tells the order ids that this deployment issued.
   [[ -s $D/secrets/id_key ]] || head -c 32 /dev/urandom >"$D/secrets/id_key"
 }
 
 # D/seckill.conf, for any program's --config, and D/env, to be sourced.
 config_write() {
-  local address
-  address=$(listen_address order)
+  local address REPLY
+  listen_address order
+  address=$REPLY
+  broker_urls
   cat >"$D/seckill.conf" <<CONF
 # Written by deploy/stack.sh at every "up".
 http {
   listen = "$address"
 }
 broker {
-  url = "$(broker_urls)"
+  url = "$REPLY"
 }
 store {
   dir = "$D/store"
@@ -47,9 +53,11 @@ order {
 }
 CONF
   {
-    printf 'export SECKILL_URL=%q\n' "$(unit_url order)"
+    unit_url order
+    printf 'export SECKILL_URL=%q\n' "$REPLY"
     printf 'export SECKILL_ADMIN_TOKEN_FILE=%q\n' "$D/secrets/admin_token"
-    printf 'export SECKILL_AMQP_URL=%q\n' "$(broker_url broker)"
+    broker_url broker
+    printf 'export SECKILL_AMQP_URL=%q\n' "$REPLY"
     printf 'export SECKILL_BIN=%q\n' "$BIN"
     printf 'export SECKILL_CONFIG=%q\n' "$D/seckill.conf"
   } >"$D/env"
@@ -76,36 +84,38 @@ settings_forget() { [[ ! -e $1.before ]] || mv "$1.before" "$1"; } # FILE
 
 # --set arguments of a unit, into SETTINGS; a later one wins.
 settings_of() { # UNIT
-  local setting
+  local REPLY
   SETTINGS=()
+  settings_read "$D/run/set"
+  ! port_get "$1" || SETTINGS+=(--set "http.listen=127.0.0.1:$REPLY")
+  settings_read "$D/run/$1.set"
+}
+
+settings_read() { # FILE
+  local setting
+  [[ -e $1 ]] || return 0
   while IFS= read -r setting; do
     SETTINGS+=(--set "$setting")
-  done < <(
-    cat "$D/run/set" 2>/dev/null || true
-    ! port_get "$1" || printf 'http.listen=127.0.0.1:%s\n' "$REPLY"
-    cat "$D/run/$1.set" 2>/dev/null || true
-  )
+  done <"$1"
 }
 
-# Where a front end listens, by the same rules as the program: its own port, else everyone's; a --set wins.
+# REPLY = where a front end listens, by the same rules as the program: its own port, else everyone's; a --set wins.
 listen_address() { # UNIT
-  local REPLY i address
-  port_get "$1" || port_get http
-  address=127.0.0.1:$REPLY
-  local SETTINGS
+  local i SETTINGS
   settings_of "$1"
+  port_get "$1" || port_get http || true
+  REPLY=127.0.0.1:$REPLY
   for (( i = 1; i < ${#SETTINGS[@]}; i += 2 )); do
-    [[ ${SETTINGS[i]} != http.listen=* ]] || address=${SETTINGS[i]#*=}
+    [[ ${SETTINGS[i]} != http.listen=* ]] || REPLY=${SETTINGS[i]#*=}
   done
-  printf '%s' "$address"
 }
 
-unit_url() { # UNIT
-  local address scheme=http SETTINGS
-  address=$(listen_address "$1")
+unit_url() { # UNIT; REPLY = the front end's address for a client
+  local scheme=http SETTINGS
+  listen_address "$1"
   settings_of "$1"
   [[ " ${SETTINGS[*]}" != *' http.tls_cert_file='[!\ ]* ]] || scheme=https
-  printf '%s://%s' "$scheme" "${address/#0.0.0.0:/127.0.0.1:}"
+  REPLY=$scheme://${REPLY/#0.0.0.0:/127.0.0.1:}
 }
 
 # --- start and readiness
@@ -116,7 +126,7 @@ unit_url() { # UNIT
 units_start() { # UNIT...
   local unit name what rest out seconds=${SECKILL_START_TIMEOUT:-60} status=0
   local -A socket=() said=() waiting=()
-  exec {out}< <(exec 9>&-; exec "$(python)" "${BASH_SOURCE[0]%/*}/ready.py" "$seconds" "$@" </dev/null)
+  exec {out}< <(exec 9>&-; exec "$PYTHON" "${BASH_SOURCE[0]%/*}/ready.py" "$seconds" "$@" </dev/null)
   for unit in "$@"; do
     read -r -t 30 -u "$out" name what rest || die "$EX_UNAVAILABLE" "the listener for ready signals does not start"
     socket[$name]=$rest
@@ -143,7 +153,7 @@ units_wait() { # FILE_DESCRIPTOR
       esac
       [[ $what == tick ]] || continue
     else
-      sleep 0.1 # the listener has ended: its time was over
+      pause 0.1 # the listener has ended: its time was over
     fi
     any_ended "${!socket[@]}" && { unit_failed "$ENDED" "has ended"; unit_exit_status "$ENDED"; return; }
     (( SECONDS < end )) && continue
@@ -180,24 +190,28 @@ unit_run() { # UNIT NOTIFY_SOCKET
   # Only ever the first time in this folder: after that a missing database is a fault, not a beginning.
   [[ -z ${INITIALISE:-} || -e $D/run/$unit.initialised ]] || is_front_end "$unit" || init=(--init)
   # Messages and red packets can wait for a moment, orders and decisions cannot.
-  case $(service_of "$unit") in notification | redpacket) nice=(nice -n 10) ;; esac
+  case ${unit%%@*} in notification | redpacket) nice=(nice -n 10) ;; esac
   unit_launch "$unit" "${nice[@]}" env NOTIFY_SOCKET="$notify" ${FAULT:+"SECKILL_FAULT=$FAULT"} \
-    "$BIN/seckill-$(service_of "$unit")" --config "$D/seckill.conf" "${SETTINGS[@]}" "${init[@]}"
+    "$BIN/seckill-${unit%%@*}" --config "$D/seckill.conf" "${SETTINGS[@]}" "${init[@]}"
 }
 
 # Of two front ends on one port the kernel picks one for each connection: ask until either has most probably been asked.
 front_end_ready() { # UNIT
-  local url i times=1
-  url=$(unit_url "$1")
-  [[ $1 == order || $url != "$(unit_url order)" ]] || times=8
+  local url i times=1 REPLY
+  unit_url order && url=$REPLY
+  unit_url "$1"
+  [[ $1 == order || $REPLY != "$url" ]] || times=8
   for (( i = 0; i < times; i++ )); do
-    local_curl --fail --output /dev/null "$url/readyz" 2>/dev/null || return 1
+    local_curl --fail --output /dev/null "$REPLY/readyz" 2>/dev/null || return 1
   done
 }
 
-front_end_answer() { local_curl "$(unit_url "$1")/readyz" 2>&1 || true; } # UNIT
+front_end_answer() { # UNIT
+  local REPLY
+  unit_url "$1"
+  local_curl "$REPLY/readyz" 2>&1 || true
+}
 
 # The system's own: one that a version manager puts first in the path takes several times as long to start.
-python() {
-  if [[ -x /usr/bin/python3 ]]; then printf /usr/bin/python3; else command -v python3; fi
-}
+PYTHON=/usr/bin/python3
+[[ -x $PYTHON ]] || PYTHON=python3

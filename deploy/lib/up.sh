@@ -4,12 +4,13 @@
 # Needs the other parts, and the command line as stack.sh has parsed it.
 
 command_up() {
-  local started=$EPOCHREALTIME
+  local started=$EPOCHREALTIME REPLY
   mkdir -p "$D"/{run,log,store,secrets,broker}
   lock
   if everything_runs; then
     refuse_changes
-    say "already up: $(unit_url order)"
+    unit_url order
+    say "already up: $REPLY"
     return
   fi
   clear_leftovers
@@ -28,7 +29,8 @@ command_up() {
   touch "$D/run/up"
   settings_keep "$D/run/set"
   trap - EXIT INT TERM
-  say "up: $(unit_url order) ($(seconds_since "$started"))"
+  unit_url order
+  say "up: $REPLY ($(seconds_since "$started"))"
 }
 
 # A folder that was deleted under a running stack, and made again: nobody knows of its processes any more.
@@ -50,7 +52,8 @@ everything_runs() {
 # A running stack is not changed by "up": rather say so than leave the caller in the belief that it was.
 refuse_changes() {
   local REPLY
-  [[ -z $HTTP_PORT || "$(listen_address order)" == *":$HTTP_PORT" ]] ||
+  listen_address order
+  [[ -z $HTTP_PORT || $REPLY == *":$HTTP_PORT" ]] ||
     die "$EX_USAGE" "the stack is up on another HTTP port; 'down' first"
   port_get amqp
   [[ -z $AMQP_PORT || $REPLY == "$AMQP_PORT" ]] || die "$EX_USAGE" "the stack is up on another AMQP port; 'down' first"
@@ -64,8 +67,9 @@ refuse_changes() {
 }
 
 refuse_other_nodes() {
-  [[ -z $NODES || $NODES == "$(broker_count)" ]] ||
-    die "$EX_USAGE" "the broker in $D has $(broker_count) node(s), and keeps them"
+  local REPLY
+  broker_count
+  [[ -z $NODES || $NODES == "$REPLY" ]] || die "$EX_USAGE" "the broker in $D has $REPLY node(s), and keeps them"
 }
 
 # Until the broker has taken the first definitions nothing is in it, and it may become another one.
@@ -158,23 +162,25 @@ up_give_ports_up() {
 
 # Queues, bindings and policies, which the services expect to find.
 up_topology() {
-  local SETTINGS ctl
+  local SETTINGS ctl attempt
   settings_of seckillctl
   ctl=("$BIN/seckillctl" --config "$D/seckill.conf" "${SETTINGS[@]}")
   "${ctl[@]}" topology definitions >"$D/broker/definitions.json" ||
     die "$EX_CONFIG" "seckillctl does not print the topology"
-  broker_import "$D/broker/definitions.json" || die "$EX_UNAVAILABLE" "the broker does not take the definitions"
-  # It takes them in its own time.
+  # It takes them in its own time. And a cluster that has just formed dropped them once, without a word, after the
+  # policies; or somebody deleted a queue since. Taking what it has again changes nothing.
   topology_stands() { "${ctl[@]}" topology check >"$D/log/topology.log" 2>&1; }
-  wait_until 30 topology_stands || {
-    show_tail "$D/log/topology.log" 20
-    die "$EX_UNAVAILABLE" "the broker does not have all of the topology"
-  }
+  for attempt in '' again again; do
+    broker_import "$D/broker/definitions.json" $attempt || die "$EX_UNAVAILABLE" "the broker does not take the definitions"
+    ! wait_until 10 topology_stands || return 0
+  done
+  show_tail "$D/log/topology.log" 20
+  die "$EX_UNAVAILABLE" "the broker does not have all of the topology"
 }
 
 # What runs keeps its ports.
 up_claim_ports() {
-  local unit UNITS front_end=
+  local unit UNITS front_end='' wanted=$AMQP_PORT
   units_known
   for unit in "${UNITS[@]}"; do
     ! is_front_end "$unit" || ! unit_alive "$unit" || front_end=$unit
@@ -183,7 +189,8 @@ up_claim_ports() {
   [[ -n $front_end ]] || port_claim http "$HTTP_PORT"
   for unit in "${BROKERS[@]}"; do
     ! unit_alive "$unit" || continue
-    port_claim "amqp${unit#broker}" "$([[ $unit != broker ]] || printf '%s' "$AMQP_PORT")"
+    [[ $unit == broker ]] || wanted= # it is for the first node
+    port_claim "amqp${unit#broker}" "$wanted"
     port_claim "dist${unit#broker}"
   done
   unit_alive epmd || port_claim epmd

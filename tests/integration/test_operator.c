@@ -386,6 +386,14 @@ static void test_topology_check_names_a_missing_queue(void **state)
     assert_int_equal(ctl_status(s, 0, (const char *[]){"topology", "check", NULL}), 0);
 }
 
+static void test_up_brings_a_deleted_queue_back(void **state)
+{
+    assert_int_equal(amqp_delete_queue(*state, "seckill.redpacket"), 0);
+    assert_int_equal(stack_do(*state, "kill", "redpacket", NULL), 0);
+    assert_int_equal(stack_do(*state, "up", NULL, NULL), 0);
+    assert_int_equal(ctl_status(*state, 0, (const char *[]){"topology", "check", NULL}), 0);
+}
+
 static bool audit_is_connected(void *context)
 {
     struct text printed = {0};
@@ -435,6 +443,7 @@ int main(void)
         cmocka_unit_test_setup(test_standby_takes_over_when_the_active_one_is_killed, everything_runs),
         cmocka_unit_test_setup(test_audit_outlives_its_connection, everything_runs),
         cmocka_unit_test_setup(test_topology_check_names_a_missing_queue, everything_runs),
+        cmocka_unit_test_setup(test_up_brings_a_deleted_queue_back, everything_runs),
         STACK_END,
     };
 

@@ -167,17 +167,19 @@ struct stack *stack_up(const char *const sets[])
 static int run_script(struct stack *s, const char *verb, const char *service, const char *const more[],
                       const char *const extra_environment[])
 {
-    const char *argv[32] = {script(), verb, service, "--dir", s->dir};
+    const char *argv[32] = {script(), verb, "--dir", s->dir};
     struct process_output o;
-    int count = 5, status;
+    int count = 4, status;
 
+    if (service)
+        argv[count++] = service;
     for (int i = 0; more && more[i] && count < 31; i++)
         argv[count++] = more[i];
     process_run(argv, extra_environment, NULL, STACK_SECONDS, &o);
     status = o.status;
     if (status != 0)
-        fprintf(stderr, "stack.sh %s %s: exit status %d\n%s%s", verb, service, status, text_c(&o.out),
-                text_c(&o.err));
+        fprintf(stderr, "stack.sh %s %s: exit status %d\n%s%s", verb, service ? service : "", status,
+                text_c(&o.out), text_c(&o.err));
     process_output_free(&o);
     return status;
 }

@@ -24,8 +24,8 @@ struct stack {
     int faults; /* what a clean run does not have: see stack_end */
 };
 
-/* How long a stack that comes up after this may live before the guardian ends it, and the program with it: 280
- * seconds, unless this was called. */
+/* How long a stack that comes up after this may live before the guardian ends it, and the program with it:
+ * 280 seconds, unless this was called. */
 void stack_bound(int seconds);
 
 /* How many nodes the broker of such a stack has: 1, unless this was called. See cluster.h. */
@@ -36,8 +36,8 @@ void stack_nodes(int count);
 struct stack *stack_up(const char *const sets[]);
 
 /* "kill", "stop" or "start" of a service, with more arguments that end with NULL (or NULL). "start" returns
- * when the service runs. Returns the exit status of stack.sh, after having printed what it said if that is
- * not 0. */
+ * when the service runs. Or "up" of NULL: what does not run is started. Returns the exit status of stack.sh,
+ * after having printed what it said if that is not 0. */
 int stack_do(struct stack *s, const char *verb, const char *service, const char *const more[]);
 
 bool stack_is_ready(struct stack *s);                /* GET /readyz says 200 now */
