@@ -13,7 +13,7 @@ void notify_status(const char *format, ...)
     PRINTF_LIKE(1, 2); /* cut at 255 bytes; control characters become blanks */
 
 /* The ping that the watchdog wants, sent at most twice in each watchdog interval; call it from the working
- * loop, and only there, as often as you like. */
+ * loop, or from what the loop waits for, and only there, as often as you like. */
 void notify_watchdog(int64_t now_ns);
 
 #endif

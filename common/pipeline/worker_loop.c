@@ -339,10 +339,14 @@ bool worker_signals(struct worker *w)
     }
 }
 
-/* Or until something happens that is looked at: in a drain neither signals nor deliveries are any more. */
+/* Or until something happens that is looked at: in a drain neither signals nor deliveries are any more. What
+ * was read from a connection along with something else does not show in its descriptor. */
 static void sleep_until(struct worker *w, int64_t due_ns)
 {
     const struct worker_beside *beside = w->spec->handler.beside;
+    if ((w->link.publish && broker_connection_has_buffered(w->link.publish)) ||
+        (w->link.consume && !w->stopping && broker_connection_has_buffered(w->link.consume)))
+        return;
     struct pollfd fds[4];
     nfds_t count = 0;
     if (!w->stopping)

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/notify.h"
 #include "common/store/statement.h"
 
 static int last_version(const struct migration *list)
@@ -69,10 +70,18 @@ static int file_version(struct store *s, const struct migration *list, int *vers
     return 0;
 }
 
+/* A worker that stood by has told systemd that it is ready: it must be heard of, however large the file is.
+ */
+static void stay_alive(void)
+{
+    notify_watchdog(clock_mono_ns());
+}
+
 int migrate_apply(struct store *s, const struct migration *list, int *applied, struct detail *why)
 {
     int version = 0, count = 0;
     int error = file_version(s, list, &version, why);
+    store_set_pulse(s, stay_alive);
     for (const struct migration *m = list; !error && m->version; m++) {
         if (m->version <= version)
             continue;
@@ -80,6 +89,7 @@ int migrate_apply(struct store *s, const struct migration *list, int *applied, s
         count += !error;
         FAULT_POINT("migrate.committed");
     }
+    store_set_pulse(s, NULL);
     if (applied)
         *applied = count;
     return error;

@@ -17,9 +17,9 @@ struct migration {
 
 /*
  * Brings the file to the last version of the list (ended by version 0). *applied (may be NULL) is how many
- * were missing. E_NEWER: the file has a version that this program does not know, and is not touched.
- * E_INVALID: a migration does not work; it is undone, those before it stay. Others as in store.h. With
- * detail.
+ * were missing. Pings the watchdog meanwhile (notify.h): a large table may take minutes to copy. E_NEWER: the
+ * file has a version that this program does not know, and is not touched. E_INVALID: a migration does not
+ * work; it is undone, those before it stay. Others as in store.h. With detail.
  */
 int migrate_apply(struct store *s, const struct migration *list, int *applied, struct detail *why) MUST_USE;
 

@@ -12,7 +12,8 @@
 #include "common/store/statement.h"
 #include "common/store/store_internal.h"
 
-#define BUSY_TIMEOUT_MS 5000
+#define BUSY_TIMEOUT_MS    5000
+#define PULSE_INSTRUCTIONS 100000 /* SQLite does so many in a few milliseconds */
 
 /* Pages in the WAL before they are copied back. Large, because a page that is written again and again (the
  * same leaf, the same item) is copied once; small enough that a crash is recovered from in less than a
@@ -71,6 +72,19 @@ const char *store_error(const struct store *s)
 int store_execute(struct store *s, const char *sql)
 {
     return store_code(sqlite3_exec(s->db, sql, NULL, NULL, NULL));
+}
+
+static int beat(void *context)
+{
+    const struct store *s = context;
+    s->pulse();
+    return 0; /* go on */
+}
+
+void store_set_pulse(struct store *s, void (*pulse)(void))
+{
+    s->pulse = pulse;
+    sqlite3_progress_handler(s->db, PULSE_INSTRUCTIONS, pulse ? beat : NULL, s);
 }
 
 static int remember_wal_pages(void *context, sqlite3 *db, const char *schema, int pages)

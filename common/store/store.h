@@ -60,6 +60,11 @@ bool store_is_fault(int code);
 /* One or more SQL statements that return nothing. For set-up; work is done by prepared statements. */
 int store_execute(struct store *s, const char *sql) MUST_USE;
 
+/* Calls pulse now and then while a statement works, in its thread: after some milliseconds' work, by the
+ * count of SQLite's instructions (sqlite3_progress_handler). NULL: no more. For statements that may take
+ * long. */
+void store_set_pulse(struct store *s, void (*pulse)(void));
+
 /* A transaction that has the right to write from its beginning. */
 int store_begin(struct store *s) MUST_USE;
 /* Durable when it returns 0. After a failure the transaction is still open: roll it back. */

@@ -10,7 +10,8 @@ struct statement;
 
 struct store {
     sqlite3 *db;
-    int wal_pages; /* in the WAL after the latest commit */
+    void (*pulse)(void); /* while a statement works; NULL: nobody listens */
+    int wal_pages;       /* in the WAL after the latest commit */
     struct statement *begin, *begin_reading, *commit, *rollback;
     struct statement *savepoint, *savepoint_keep, *savepoint_undo;
     char undone[160]; /* what SQLite said before the latest rollback; empty since the transaction after it */

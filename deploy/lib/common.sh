@@ -73,6 +73,7 @@ show_tail() { # FILE LINES
 # than what is waited for.
 PAUSE_FD=
 pause() { # SECONDS
+  local REPLY # read's, not our caller's
   [[ -n $PAUSE_FD ]] || exec {PAUSE_FD}<> <(:)
   read -r -t "$1" -u "$PAUSE_FD" || true
 }
@@ -96,9 +97,10 @@ built() { # BUILD_DIR
 }
 
 # Configures and builds; the output goes to BUILD_DIR/build.log. Several may ask for the same folder at the same time.
-# TYPE is for a new folder: one that has been configured keeps what was chosen for it.
+# TYPE is for a new folder, as is that no tests are built, which takes longer than the rest: one that has been configured
+# keeps what was chosen for it.
 build() { # BUILD_DIR TYPE [CMAKE_OPTION...]
-  local dir=$1 first=(-G Ninja -DCMAKE_BUILD_TYPE="$2")
+  local dir=$1 first=(-G Ninja -DCMAKE_BUILD_TYPE="$2" -DSECKILL_TESTS=OFF)
   shift 2
   mkdir -p "$dir"
   [[ ! -e $dir/CMakeCache.txt ]] || first=()

@@ -9,6 +9,7 @@ command_up() {
   lock
   if everything_runs; then
     refuse_changes
+    up_topology
     unit_url order
     say "already up: $REPLY"
     return
@@ -171,6 +172,10 @@ up_topology() {
   # policies; or somebody deleted a queue since. Taking what it has again changes nothing.
   topology_stands() { "${ctl[@]}" topology check >"$D/log/topology.log" 2>&1; }
   for attempt in '' again again; do
+    if [[ -n $attempt ]]; then
+      show_tail "$D/log/topology.log" 20
+      warn "the broker lacks this, and is given it again; what was in a queue that was deleted is lost, see 'seckillctl audit'"
+    fi
     broker_import "$D/broker/definitions.json" $attempt || die "$EX_UNAVAILABLE" "the broker does not take the definitions"
     ! wait_until 10 topology_stands || return 0
   done

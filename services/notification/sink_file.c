@@ -130,13 +130,16 @@ static int file_flush(struct sink *s)
     if (f->lines.len == 0)
         return 0;
     struct stat before;
-    if (fstat(f->fd, &before) == 0 && write_all(f->fd, &f->lines) == 0) {
+    int error = fstat(f->fd, &before) == 0 ? 0 : errno;
+    if (!error && write_all(f->fd, &f->lines) == 0) {
         buffer_clear(&f->lines);
         return 0;
     }
-    int error = errno;
-    if (ftruncate(f->fd, before.st_size) != 0) /* no half line; if this fails the next opening cuts it off */
+    if (!error) {
         error = errno;
+        if (ftruncate(f->fd, before.st_size) != 0) /* no half line; else the next opening cuts it off */
+            error = errno;
+    }
     log_error("messages_not_written", "file=%s why=\"%s\"", log_quote(f->path, path, sizeof path),
               strerror(error));
     return E_IO;

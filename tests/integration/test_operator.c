@@ -388,10 +388,14 @@ static void test_topology_check_names_a_missing_queue(void **state)
 
 static void test_up_brings_a_deleted_queue_back(void **state)
 {
-    assert_int_equal(amqp_delete_queue(*state, "seckill.redpacket"), 0);
-    assert_int_equal(stack_do(*state, "kill", "redpacket", NULL), 0);
-    assert_int_equal(stack_do(*state, "up", NULL, NULL), 0);
-    assert_int_equal(ctl_status(*state, 0, (const char *[]){"topology", "check", NULL}), 0);
+    /* Its worker goes on asking for it, so that all of the stack runs; and then something does not. */
+    for (int kills = 0; kills < 2; kills++) {
+        assert_int_equal(amqp_delete_queue(*state, "seckill.redpacket"), 0);
+        if (kills > 0)
+            assert_int_equal(stack_do(*state, "kill", "redpacket", NULL), 0);
+        assert_int_equal(stack_do(*state, "up", NULL, NULL), 0);
+        assert_int_equal(ctl_status(*state, 0, (const char *[]){"topology", "check", NULL}), 0);
+    }
 }
 
 static bool audit_is_connected(void *context)
