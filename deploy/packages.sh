@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The one list of Debian packages that building, running and testing need, and the function that installs what is
-# missing of them. Sourced by quickstart.sh and tests/run.sh; needs lib/common.sh.
+# missing of them. Sourced by quickstart.sh, tests/run.sh and tests/e2e/reliability.sh; needs lib/common.sh.
 #
 # A RabbitMQ service that the machine runs is left alone. Where rabbitmq-server is installed from here, its service is
 # neither started now nor at the next boot: the stack runs a private node from the same package. So it is with nginx and
@@ -13,17 +13,18 @@ SECKILL_PACKAGES=(
   libsodium-dev libsqlite3-dev libssl-dev libsystemd-dev libzstd-dev
   # run
   curl python3 rabbitmq-server
-  # demonstrate and test
-  haproxy jq libcmocka-dev man-db nginx-light openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
 )
 
 # For linting schema/openapi.yaml. Another node than Debian's will do, so it is the programs that count; and they bring a
 # hundred packages with them, so only tests/run.sh wants them.
 SECKILL_NODE_PACKAGES=(nodejs:node npm:npm)
 
-# What tests/run.sh needs beside these: to make the package, and to try it on a machine of its own with a systemd (whose
-# installation starts nothing here).
-SECKILL_TEST_PACKAGES=(dpkg-dev lintian systemd util-linux)
+# What the tests need beside these. Some of it to make the package, and to try it on a machine of its own with a systemd
+# (whose installation starts nothing here).
+SECKILL_TEST_PACKAGES=(
+  haproxy jq libcmocka-dev man-db nginx-light openssl python3-jsonschema python3-pika python3-yaml sqlite3 strace wrk
+  dpkg-dev lintian systemd util-linux
+)
 
 # Prints what is not installed, one name a line.
 packages_missing() {

@@ -111,6 +111,13 @@ selected() { # ROW
   [[ ,$rows, == *,"$1",* ]]
 }
 
+for program in wrk jq; do
+  command -v "$program" >/dev/null || {
+    echo "bench.sh: $program is missing: sudo apt-get install --no-install-recommends wrk jq" >&2
+    exit 69
+  }
+done
+
 parts=()
 for r in "${ROWS[@]}"; do
   if selected "${r%:*}" && [[ " ${parts[*]} " != *" ${r#*:} "* ]]; then parts+=("${r#*:}"); fi

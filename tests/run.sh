@@ -41,12 +41,13 @@ parse() { # ARGUMENT...
 
 build_both() {
   step "building with sanitizers"
-  build "$REPO/build/sanitize" Debug -DSECKILL_SANITIZE=address,undefined -DSECKILL_FAULTS=ON -DSECKILL_WERROR=ON ||
+  build "$REPO/build/sanitize" Debug -DSECKILL_SANITIZE=address,undefined -DSECKILL_FAULTS=ON -DSECKILL_WERROR=ON \
+    -DSECKILL_TESTS=ON ||
     die 1 "the build failed; all of the output is in build/sanitize/build.log"
   step_done
   [[ -n $SMOKE ]] || return 0
   step "building for release"
-  build "$REPO/build/release" Release -DSECKILL_WERROR=ON ||
+  build "$REPO/build/release" Release -DSECKILL_WERROR=ON -DSECKILL_TESTS=smoke ||
     die 1 "the build failed; all of the output is in build/release/build.log"
   step_done
 }
@@ -58,7 +59,9 @@ list_tests() {
     printf 'subdirs(sanitize)\n'
     ctest --test-dir "$REPO/build/release" --show-only=json-v1 -L '^(smoke|installed)$' | jq -r '.tests[] |
       "add_test(release.\(.name) \(.command | map("[=[\(.)]=]") | join(" ")))",
-      "set_tests_properties(release.\(.name) PROPERTIES LABELS release COST 1000 TIMEOUT 1200 SKIP_RETURN_CODE 77)"'
+      "set_tests_properties(release.\(.name) PROPERTIES COST 1000)",
+      (.name as $name | .properties[] | select(.name | IN("LABELS", "SKIP_RETURN_CODE", "TIMEOUT")) |
+        "set_tests_properties(release.\($name) PROPERTIES \(.name) \"\([.value] | flatten | join(";"))\")")'
   } >"$REPO/build/CTestTestfile.cmake"
 }
 

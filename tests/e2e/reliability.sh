@@ -219,9 +219,10 @@ table() { # GROUPED_BY HEADINGS CELLS [AREA]
 }
 
 parse "$@"
+SECKILL_PACKAGES+=("${SECKILL_TEST_PACKAGES[@]}")
 packages_require "$REPO/build/packages.log"
 step "building with fault points"
-build "$BUILD" RelWithDebInfo -DSECKILL_FAULTS=ON ||
+build "$BUILD" RelWithDebInfo -DSECKILL_FAULTS=ON -DSECKILL_TESTS=ON ||
   die 1 "the build failed; all of the output is in $BUILD/build.log"
 step_done
 
