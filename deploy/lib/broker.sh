@@ -100,9 +100,9 @@ CONF
   chmod 700 "$D/rabbitmqctl"
 }
 
-# A node that is cut off from the majority stops serving, rather than go on with what may not be so any more. All start
-# at the same time; a new one waits for the first and joins it. For that it takes a lock, if it finds itself in the list;
-# the first has no list, since it would wait for the lock of those who wait for it.
+# A node that is cut off from the majority stops serving, rather than go on with what may not be so any more. A new one
+# waits for the first and joins it. For that it takes a lock, if it finds itself in the list; the first has no list, since
+# it would wait for the lock of those who wait for it.
 broker_configure_cluster() { # UNIT
   printf 'cluster_partition_handling = pause_minority\n'
   [[ $1 != broker ]] || return 0

@@ -135,12 +135,15 @@ up_clear_broker() {
   rm -rf -- "$D/broker/mnesia"
 }
 
+# All at once: nodes of a cluster wait for each other. But a new one is formed one by one: a node that is still booting
+# while another joins may end with "replicas are not active yet".
 up_launch_brokers() {
   local unit
   for unit in "${BROKERS[@]}"; do
     ! unit_alive "$unit" || continue
     STARTED+=("$unit")
     broker_launch "$unit" || true # up_wait_brokers finds out
+    (( ${#BROKERS[@]} == 1 )) || [[ -e $D/broker/imported.json ]] || broker_wait "$unit" || return 0
   done
 }
 
