@@ -32,7 +32,8 @@ Usage: deploy/stack.sh COMMAND --dir D [OPTION]...
 
 A private RabbitMQ node and every service, in the background, on the loopback only. Each folder D is a stack of its own.
 
-  up               builds (Release) if needed, starts what does not run, returns when /readyz answers 200
+  up               builds (Release) if needed, starts what does not run, gives the broker again what it lacks (a queue
+                   that was deleted), returns when /readyz answers 200
   down             ends every process; D stays, and "up" continues with its data
   status           what runs; exit status 3 if something does not that should
   logs [SERVICE]   the end of the logs
