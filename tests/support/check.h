@@ -17,7 +17,18 @@
  * passed as their state; its folder is kept if one fails. Returns what main returns. */
 int run_with_stack(const char *name, const struct CMUnitTest *tests, size_t count, const char *const sets[]);
 
-/* The last two tests of every program. */
+/* The tests of one file, for a program that runs several files' on one stack. */
+struct test_group {
+    const char *name;
+    const struct CMUnitTest *tests;
+    size_t count;
+};
+
+/* Runs them (ends with NULL) one group after the other, and STACK_END at last; before each group
+ * everything_runs. A group that fails does not keep the others from their turn. As run_with_stack. */
+int run_groups_with_stack(const struct test_group *const groups[], const char *const sets[]);
+
+/* The last two tests of every run_with_stack. */
 void test_audit_passes(void **state);
 void test_stack_ends_cleanly(void **state);
 #define STACK_END cmocka_unit_test(test_audit_passes), cmocka_unit_test(test_stack_ends_cleanly)

@@ -10,18 +10,20 @@ static const char *const *settings;
 
 static int bring_up(void **state)
 {
-    stack = stack_up(settings);
+    if (!stack)
+        stack = stack_up(settings);
     *state = stack;
     return stack ? 0 : -1;
 }
 
-int run_with_stack(const char *name, const struct CMUnitTest *tests, size_t count, const char *const sets[])
+static int bring_up_whole(void **state)
 {
-    int failed;
+    return bring_up(state) == 0 ? everything_runs(state) : -1;
+}
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    settings = sets;
-    failed = _cmocka_run_group_tests(name, tests, count, bring_up, NULL);
+/* What main returns. */
+static int finish(int failed)
+{
     stack_free(stack, failed != 0);
     if (failed) {
         /* A test that failed left its memory where it was: a report of leaks would only hide why. */
@@ -29,6 +31,27 @@ int run_with_stack(const char *name, const struct CMUnitTest *tests, size_t coun
         _exit(1);
     }
     return 0;
+}
+
+int run_with_stack(const char *name, const struct CMUnitTest *tests, size_t count, const char *const sets[])
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    settings = sets;
+    return finish(_cmocka_run_group_tests(name, tests, count, bring_up, NULL));
+}
+
+int run_groups_with_stack(const struct test_group *const groups[], const char *const sets[])
+{
+    static const struct CMUnitTest end[] = {STACK_END};
+    int failed = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    settings = sets;
+    for (int i = 0; groups[i]; i++)
+        failed |= _cmocka_run_group_tests(groups[i]->name, groups[i]->tests, groups[i]->count, bring_up_whole,
+                                          NULL);
+    failed |= _cmocka_run_group_tests("end", end, sizeof end / sizeof *end, bring_up_whole, NULL);
+    return finish(failed);
 }
 
 void test_audit_passes(void **state)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/ctl.h"
 #include "tests/support/http_client.h"
@@ -264,23 +265,18 @@ static void test_chunked_order_is_taken(void **state)
     json_decref(assert_becomes(s, order_id, "confirmed"));
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"admission.user_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_malformed_body_is_400, an_item_is_there),
-        cmocka_unit_test(test_invalid_member_is_422_and_named),
-        cmocka_unit_test(test_repeated_member_is_refused_and_named),
-        cmocka_unit_test(test_longest_names_are_taken),
-        cmocka_unit_test(test_bad_idempotency_key_is_422_and_named),
-        cmocka_unit_test(test_other_media_type_is_415),
-        cmocka_unit_test(test_body_over_4_kib_is_413),
-        cmocka_unit_test(test_announced_length_is_refused_before_the_body),
-        cmocka_unit_test(test_chunked_body_over_4_kib_is_413),
-        cmocka_unit_test(test_endless_chunked_body_is_cut_off),
-        cmocka_unit_test(test_chunked_order_is_taken),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup(test_malformed_body_is_400, an_item_is_there),
+    cmocka_unit_test(test_invalid_member_is_422_and_named),
+    cmocka_unit_test(test_repeated_member_is_refused_and_named),
+    cmocka_unit_test(test_longest_names_are_taken),
+    cmocka_unit_test(test_bad_idempotency_key_is_422_and_named),
+    cmocka_unit_test(test_other_media_type_is_415),
+    cmocka_unit_test(test_body_over_4_kib_is_413),
+    cmocka_unit_test(test_announced_length_is_refused_before_the_body),
+    cmocka_unit_test(test_chunked_body_over_4_kib_is_413),
+    cmocka_unit_test(test_endless_chunked_body_is_cut_off),
+    cmocka_unit_test(test_chunked_order_is_taken),
+};
 
-    return run_with_stack("bad_input", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group bad_input_tests = {"bad_input", tests, sizeof tests / sizeof *tests};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -26,7 +27,7 @@ static int items_are_there(void **state)
     ctl_free(&answer);
     /* Those after it are waited for, and snapshots are whole. */
     if (status != 0 ||
-        item_put(*state, &(struct item_terms){.sku = "phone", .stock = 1000, .unit_price = 99900}) < 0)
+        item_put(*state, &(struct item_terms){.sku = "pocket-phone", .stock = 1000, .unit_price = 99900}) < 0)
         return -1;
     return item_put(*state, &(struct item_terms){.sku = "gone", .stock = 0});
 }
@@ -84,7 +85,7 @@ static void test_a_form_leads_to_the_orders_page(void **state)
     char location[HTTP_VALUE_SIZE];
     struct page page = {.port = s->http_port, .path = location, .text = "The order is yours"};
 
-    post_form(s->http_port, "user_id=a+buyer&sku=phone&quantity=2", "/order?id=", location);
+    post_form(s->http_port, "user_id=a+buyer&sku=pocket-phone&quantity=2", "/order?id=", location);
     assert_int_equal(strlen(location), strlen("/order?id=") + 26);
     assert_true(wait_until(page_says, &page, WAIT_SECONDS));
     page.text = "¥1998.00";
@@ -120,7 +121,7 @@ static void test_other_answers_stay_json(void **state)
                &response);
     json_decref(assert_problem(&response, 409, "sold_out"));
     http_response_free(&response);
-    post_order(s, "Accept: */*\r\n", "{\"user_id\":\"u1\",\"sku\":\"phone\"}", &response);
+    post_order(s, "Accept: */*\r\n", "{\"user_id\":\"u1\",\"sku\":\"pocket-phone\"}", &response);
     assert_accepted(&response, order_id);
     http_response_free(&response);
 }
@@ -177,8 +178,8 @@ static void test_pages_may_be_elsewhere(void **state)
                                   "http.busy_page=https://shop.example/busy", "--set",
                                   "admission.user_rate=1", "--set", "admission.user_burst=1", NULL}),
         0);
-    post_form(port, "user_id=hasty&sku=phone", "https://shop.example/o?lang=zh&id=", location);
-    post_form(port, "user_id=hasty&sku=phone", "https://shop.example/busy", location);
+    post_form(port, "user_id=hasty&sku=pocket-phone", "https://shop.example/o?lang=zh&id=", location);
+    post_form(port, "user_id=hasty&sku=pocket-phone", "https://shop.example/busy", location);
     get_page(port, "/", &response);
     assert_true(http_header(&response, "Content-Security-Policy", location));
     assert_non_null(strstr(location, "form-action 'self' http: https:"));
@@ -215,12 +216,12 @@ static void test_one_grep_tells_an_orders_life(void **state)
     struct http_response response;
     char order_id[27];
 
-    post_order(s, "X-Request-Id: trace-7\r\n", "{\"user_id\":\"a b\",\"sku\":\"phone\"}", &response);
+    post_order(s, "X-Request-Id: trace-7\r\n", "{\"user_id\":\"a b\",\"sku\":\"pocket-phone\"}", &response);
     assert_accepted(&response, order_id);
     http_response_free(&response);
     json_decref(assert_becomes(s, order_id, "confirmed"));
     assert_true(log_has(s, "order", "order_received", order_id,
-                        "user=\"a b\" sku=phone quantity=1 request_id=trace-7"));
+                        "user=\"a b\" sku=pocket-phone quantity=1 request_id=trace-7"));
     assert_true(log_has(s, "order", "order_submitted", order_id, "batch="));
     assert_true(log_has(s, "order", "order_confirmed", order_id, ""));
     assert_true(log_has(s, "order", "order_answered", order_id, "status=202 code=accepted"));
@@ -228,19 +229,14 @@ static void test_one_grep_tells_an_orders_life(void **state)
     assert_true(log_has(s, "inventory", "order_decided", order_id, "status=confirmed receipt_no="));
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"log.orders=on", "admission.user_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_a_form_leads_to_the_orders_page, items_are_there),
-        cmocka_unit_test(test_a_sold_out_item_leads_to_its_page),
-        cmocka_unit_test(test_other_answers_stay_json),
-        cmocka_unit_test(test_pages_are_escaped),
-        cmocka_unit_test(test_every_page_answers_get_and_head_alone),
-        cmocka_unit_test(test_pages_may_be_elsewhere),
-        cmocka_unit_test(test_one_grep_tells_an_orders_life),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup(test_a_form_leads_to_the_orders_page, items_are_there),
+    cmocka_unit_test(test_a_sold_out_item_leads_to_its_page),
+    cmocka_unit_test(test_other_answers_stay_json),
+    cmocka_unit_test(test_pages_are_escaped),
+    cmocka_unit_test(test_every_page_answers_get_and_head_alone),
+    cmocka_unit_test(test_pages_may_be_elsewhere),
+    cmocka_unit_test(test_one_grep_tells_an_orders_life),
+};
 
-    return run_with_stack("pages", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group pages_tests = {"pages", tests, sizeof tests / sizeof *tests};

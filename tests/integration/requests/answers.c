@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/trace/trace_reader.h"
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -383,31 +384,24 @@ static void test_what_a_front_end_was_sent_is_recorded(void **state)
     trace_reader_close(r);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted_order_is_found_confirmed),
-        cmocka_unit_test(test_html_form_is_an_order_too),
-        cmocka_unit_test(test_quantity_is_one_unless_given),
-        cmocka_unit_test(test_second_order_over_limit_is_rejected),
-        cmocka_unit_test(test_unknown_item_is_refused),
-        cmocka_unit_test(test_sale_window_is_kept),
-        cmocka_unit_test(test_paused_sale_is_refused_until_it_goes_on),
-        cmocka_unit_test(test_more_than_is_left_is_sold_out),
-        cmocka_unit_test(test_keyed_refusal_names_the_order_of_that_key),
-        cmocka_unit_test(test_first_body_of_a_key_stands),
-        cmocka_unit_test(test_request_id_comes_back),
-        cmocka_unit_test(test_ids_that_nobody_issued_are_not_found),
-        cmocka_unit_test(test_unknown_paths_and_methods_are_refused),
-        cmocka_unit_test(test_head_answers_as_get_without_a_body),
-        cmocka_unit_test(test_catalogue_is_shown),
-        cmocka_unit_test(test_metrics_count_the_answers),
-        cmocka_unit_test(test_what_a_front_end_was_sent_is_recorded),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_accepted_order_is_found_confirmed),
+    cmocka_unit_test(test_html_form_is_an_order_too),
+    cmocka_unit_test(test_quantity_is_one_unless_given),
+    cmocka_unit_test(test_second_order_over_limit_is_rejected),
+    cmocka_unit_test(test_unknown_item_is_refused),
+    cmocka_unit_test(test_sale_window_is_kept),
+    cmocka_unit_test(test_paused_sale_is_refused_until_it_goes_on),
+    cmocka_unit_test(test_more_than_is_left_is_sold_out),
+    cmocka_unit_test(test_keyed_refusal_names_the_order_of_that_key),
+    cmocka_unit_test(test_first_body_of_a_key_stands),
+    cmocka_unit_test(test_request_id_comes_back),
+    cmocka_unit_test(test_ids_that_nobody_issued_are_not_found),
+    cmocka_unit_test(test_unknown_paths_and_methods_are_refused),
+    cmocka_unit_test(test_head_answers_as_get_without_a_body),
+    cmocka_unit_test(test_catalogue_is_shown),
+    cmocka_unit_test(test_metrics_count_the_answers),
+    cmocka_unit_test(test_what_a_front_end_was_sent_is_recorded),
+};
 
-    /* One user sends most of the orders. */
-    static const char *const sets[] = {"admission.user_rate=0", NULL};
-
-    return run_with_stack("answers", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group answers_tests = {"answers", tests, sizeof tests / sizeof *tests};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/amqp.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
@@ -203,17 +204,13 @@ static void test_bytes_that_are_no_text_die_alone(void **state)
     assert_int_equal(amqp_delete_queue(s, DEAD_QUEUE), 0);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_json_order_is_decided),
-        cmocka_unit_test(test_quantity_and_moment_have_defaults),
-        cmocka_unit_test(test_same_order_published_again_takes_effect_once),
-        cmocka_unit_test(test_order_for_unknown_item_is_rejected),
-        cmocka_unit_test(test_bad_lines_die_alone),
-        cmocka_unit_test(test_bytes_that_are_no_text_die_alone),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_plain_json_order_is_decided),
+    cmocka_unit_test(test_quantity_and_moment_have_defaults),
+    cmocka_unit_test(test_same_order_published_again_takes_effect_once),
+    cmocka_unit_test(test_order_for_unknown_item_is_rejected),
+    cmocka_unit_test(test_bad_lines_die_alone),
+    cmocka_unit_test(test_bytes_that_are_no_text_die_alone),
+};
 
-    return run_with_stack("messages", tests, sizeof tests / sizeof *tests, NULL);
-}
+const struct test_group messages_tests = {"messages", tests, sizeof tests / sizeof *tests};

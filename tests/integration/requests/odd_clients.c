@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -259,18 +260,13 @@ static void test_clients_that_leave_early_harm_nobody(void **state)
     assert_true(stack_is_ready(s));
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"admission.user_rate=0", "admission.max_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_connections_in_step_do_not_stall, an_item_is_there),
-        cmocka_unit_test(test_doubtful_lengths_are_refused),
-        cmocka_unit_test(test_broken_http_harms_nobody),
-        cmocka_unit_test(test_pipelined_orders_are_answered_in_turn),
-        cmocka_unit_test(test_slow_clients_do_not_hold_others_up),
-        cmocka_unit_test(test_clients_that_leave_early_harm_nobody),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup(test_connections_in_step_do_not_stall, an_item_is_there),
+    cmocka_unit_test(test_doubtful_lengths_are_refused),
+    cmocka_unit_test(test_broken_http_harms_nobody),
+    cmocka_unit_test(test_pipelined_orders_are_answered_in_turn),
+    cmocka_unit_test(test_slow_clients_do_not_hold_others_up),
+    cmocka_unit_test(test_clients_that_leave_early_harm_nobody),
+};
 
-    return run_with_stack("odd_clients", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group odd_clients_tests = {"odd_clients", tests, sizeof tests / sizeof *tests};

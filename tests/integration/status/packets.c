@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -277,21 +278,16 @@ static void test_front_end_ends_on_sigterm_while_the_worker_hangs(void **state)
     assert_int_equal(stopped, 0);
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"admission.user_rate=0", "admission.max_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_front_ends),
-        cmocka_unit_test_setup(test_granted_packet_shows_and_is_asked_for_once, everything_runs),
-        cmocka_unit_test_setup(test_order_without_packet_is_asked_about_once, everything_runs),
-        cmocka_unit_test_setup(test_rejected_and_undecided_orders_are_not_asked_about, everything_runs),
-        cmocka_unit_test_setup(test_killed_worker_keeps_nobody_and_its_packets_show_later, everything_runs),
-        cmocka_unit_test_setup(test_frozen_worker_keeps_nobody_and_its_packets_show_later, everything_runs),
-        cmocka_unit_test_setup(test_thousands_who_wait_are_answered_and_their_questions_are_shared,
-                               everything_runs),
-        cmocka_unit_test_setup(test_front_end_ends_on_sigterm_while_the_worker_hangs, everything_runs),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_two_front_ends),
+    cmocka_unit_test_setup(test_granted_packet_shows_and_is_asked_for_once, everything_runs),
+    cmocka_unit_test_setup(test_order_without_packet_is_asked_about_once, everything_runs),
+    cmocka_unit_test_setup(test_rejected_and_undecided_orders_are_not_asked_about, everything_runs),
+    cmocka_unit_test_setup(test_killed_worker_keeps_nobody_and_its_packets_show_later, everything_runs),
+    cmocka_unit_test_setup(test_frozen_worker_keeps_nobody_and_its_packets_show_later, everything_runs),
+    cmocka_unit_test_setup(test_thousands_who_wait_are_answered_and_their_questions_are_shared,
+                           everything_runs),
+    cmocka_unit_test_setup(test_front_end_ends_on_sigterm_while_the_worker_hangs, everything_runs),
+};
 
-    return run_with_stack("packet_status", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group packet_status_tests = {"packet_status", tests, sizeof tests / sizeof *tests};

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/ctl.h"
 #include "tests/support/http_client.h"
@@ -189,18 +190,13 @@ static void test_two_front_ends_give_a_key_the_same_order(void **state)
     assert_int_equal(stack_do(s, "stop", "order@2", NULL), 0);
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"admission.user_rate=0", "admission.max_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sells_exactly_the_stock),
-        cmocka_unit_test(test_order_is_taken_whole_or_not_at_all),
-        cmocka_unit_test(test_limit_holds_for_a_user_who_sends_many_at_once),
-        cmocka_unit_test(test_same_key_many_times_at_once_is_one_order),
-        cmocka_unit_test(test_key_still_finds_its_order_after_the_sell_out),
-        cmocka_unit_test(test_two_front_ends_give_a_key_the_same_order),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_sells_exactly_the_stock),
+    cmocka_unit_test(test_order_is_taken_whole_or_not_at_all),
+    cmocka_unit_test(test_limit_holds_for_a_user_who_sends_many_at_once),
+    cmocka_unit_test(test_same_key_many_times_at_once_is_one_order),
+    cmocka_unit_test(test_key_still_finds_its_order_after_the_sell_out),
+    cmocka_unit_test(test_two_front_ends_give_a_key_the_same_order),
+};
 
-    return run_with_stack("sale", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group stock_tests = {"stock", tests, sizeof tests / sizeof *tests};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/integration/groups.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -164,19 +165,14 @@ static void test_second_front_end_ends_on_sigterm(void **state)
     assert_int_equal(stack_do(*state, "stop", "order@2", NULL), 0);
 }
 
-int main(void)
-{
-    static const char *const sets[] = {"admission.user_rate=0", "admission.max_rate=0", NULL};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_front_ends),
-        cmocka_unit_test_setup(test_same_key_on_two_front_ends_is_one_order, everything_runs),
-        cmocka_unit_test_setup(test_same_key_at_once_on_both_is_one_order, everything_runs),
-        cmocka_unit_test_setup(test_key_stands_after_restarts_of_front_end_and_inventory, everything_runs),
-        cmocka_unit_test_setup(test_key_after_the_sell_out_leads_to_the_confirmed_order, everything_runs),
-        cmocka_unit_test_setup(test_every_refusal_of_a_keyed_order_names_it, everything_runs),
-        cmocka_unit_test(test_second_front_end_ends_on_sigterm),
-        STACK_END,
-    };
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_two_front_ends),
+    cmocka_unit_test_setup(test_same_key_on_two_front_ends_is_one_order, everything_runs),
+    cmocka_unit_test_setup(test_same_key_at_once_on_both_is_one_order, everything_runs),
+    cmocka_unit_test_setup(test_key_stands_after_restarts_of_front_end_and_inventory, everything_runs),
+    cmocka_unit_test_setup(test_key_after_the_sell_out_leads_to_the_confirmed_order, everything_runs),
+    cmocka_unit_test_setup(test_every_refusal_of_a_keyed_order_names_it, everything_runs),
+    cmocka_unit_test(test_second_front_end_ends_on_sigterm),
+};
 
-    return run_with_stack("keys", tests, sizeof tests / sizeof *tests, sets);
-}
+const struct test_group keys_tests = {"keys", tests, sizeof tests / sizeof *tests};
