@@ -25,7 +25,7 @@ accept_for() { # URL [SKU [keyed]] → "RATE P99_MS ACCEPTED", by a front end wi
 
 # Twice as much once more, so that the drain lasts: what happens in its first and last moments is then little.
 fill_further() { # URL [SKU [keyed]] → ACCEPTED
-  local seconds=$((2 * seconds)) accepted
+  local seconds=$((${#quick} > 0 ? seconds : 2 * seconds)) accepted
   read -r _ _ accepted <<<"$(accept_for "$@")"
   echo "$accepted"
 }

@@ -9,7 +9,7 @@
 SUSTAINED_PENDING=10000
 
 sustained_prepare() {
-  long=$((seconds * (${#quick} > 0 ? 3 : 12)))
+  long=$((seconds * (${#quick} > 0 ? 1 : 12)))
   "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" item put bench-long --unit-price 100 --stock 1000000000 >/dev/null
   long_url=$(start_front_end order@5 --set admission.max_pending="$SUSTAINED_PENDING")
   await_item "$SECKILL_URL" bench-long

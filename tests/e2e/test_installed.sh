@@ -18,7 +18,13 @@ UNITS=("${WORKERS[@]}" order@1 order@2)
 STARTED=$SECONDS
 
 box() { "$SUPPORT/systemd_box.sh" "$@"; }
-in_box() { box run "$D/box" "$@"; }
+# As "box run" does it, without a shell for each of a thousand questions.
+in_box() { # COMMAND...
+  local pid
+  { read -r pid <"$D/box/init.pid"; } 2>/dev/null || return 1
+  nsenter -t "$pid" --mount --uts --ipc --net --pid --cgroup -- env -i \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root "$@"
+}
 say() { printf '%3d s  %s\n' $((SECONDS - STARTED)) "$*"; }
 
 finish() {

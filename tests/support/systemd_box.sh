@@ -133,6 +133,8 @@ furnish() {
   printf 'box\n' >etc/hostname
   rm -f etc/hosts etc/resolv.conf
   printf '127.0.0.1 localhost box\n::1 localhost\n' >etc/hosts
+  # Each package that comes or goes would have every manual of this machine indexed again.
+  rm -f var/lib/man-db/auto-update
   # The journal is to outlive a reboot.
   mkdir -p var/log/journal
 }
