@@ -9,12 +9,17 @@
 #define SECKILL_STORE_PAGE_CACHE_H
 
 /* What the largest cache of one store holds (store.c), and an eighth more: for the archive beside it, or the
- * reader of a backup. Stores that need more than there is take it from malloc. */
+ * reader of a backup. Stores that need more than there is take it from malloc. A build with AddressSanitizer
+ * has the eighth only: it sees who writes past the end of what malloc gave, and its processes start often. */
+#ifdef __SANITIZE_ADDRESS__
+#define PAGE_CACHE_PAGES 2048
+#else
 #define PAGE_CACHE_PAGES (16384 + 2048)
+#endif
 
-/* Once, before the process opens its first store, and for the rest of its life; about 77 MiB. From then on
- * all of its stores belong to one thread, since SQLite is told to do without mutexes. Ends the process if the
- * memory is not to be had, or SQLite is in use already. */
+/* Once, before the process opens its first store, and for the rest of its life; about 77 MiB (or 9). From
+ * then on all of its stores belong to one thread, since SQLite is told to do without mutexes. Ends the
+ * process if the memory is not to be had, or SQLite is in use already. */
 void page_cache_reserve(void);
 
 #endif

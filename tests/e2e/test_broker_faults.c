@@ -22,7 +22,7 @@ enum { WAIT_SECONDS = 60, FLOWING = 60, REFUSALS = 40, IDLE_MS = 1000, ROUNDS_MA
 static int rounds = 1;
 
 static const struct load_spec steady = {
-    .connections = 16, .max_orders = 50000, .seconds = 150, .pace_ms = 10, .backoff_ms = 50};
+    .connections = 16, .max_orders = 50000, .seconds = 150, .pace_ms = 25, .backoff_ms = 50};
 
 static struct trial *begin(struct stack *s, const char *fault, const char *how, struct load **l)
 {

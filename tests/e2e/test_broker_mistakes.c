@@ -20,7 +20,7 @@
 enum { WAIT_SECONDS = 60, FLOWING = 60, REFUSALS = 40, ORPHANS = 50 };
 
 static const struct load_spec steady = {
-    .connections = 16, .max_orders = 50000, .seconds = 150, .pace_ms = 10, .backoff_ms = 50};
+    .connections = 16, .max_orders = 50000, .seconds = 150, .pace_ms = 25, .backoff_ms = 50};
 
 /* ---- what is said ---- */
 

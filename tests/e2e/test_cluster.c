@@ -117,7 +117,7 @@ static struct trial *begin(struct stack *s, const char *fault, const char *how)
 static struct load *begin_load(struct trial *t)
 {
     struct load_spec steady = {
-        .connections = 12, .max_orders = 50000, .seconds = 250, .pace_ms = 10, .backoff_ms = 50};
+        .connections = 12, .max_orders = 50000, .seconds = 250, .pace_ms = 25, .backoff_ms = 50};
     struct load *l = trial_load(t, &steady);
 
     steady.connections = 4;

@@ -151,7 +151,7 @@ static void try_one(struct stack *s, const struct trouble *x, bool is_order, uin
                                                           .seed = *random,
                                                           .limit = 1});
     const struct load_spec steady = {
-        .connections = 12, .max_orders = 20000, .seconds = 150, .pace_ms = 10, .backoff_ms = 50};
+        .connections = 12, .max_orders = 20000, .seconds = 150, .pace_ms = 25, .backoff_ms = 50};
     struct load_spec keyed = steady;
     struct load *l = trial_load(t, &steady);
 

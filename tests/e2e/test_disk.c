@@ -33,7 +33,7 @@ static char store_dir[STACK_PATH], ledger_dir[STACK_PATH];
 /* ---- what is common ---- */
 
 static const struct load_spec steady = {
-    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 10};
+    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 25};
 
 static struct trial *begin(struct stack *s, const char *process, const char *fault, const char *how)
 {

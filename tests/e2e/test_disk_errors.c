@@ -30,7 +30,7 @@ struct failing {
 static bool can_trace, whole;
 
 static const struct load_spec steady = {
-    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 10};
+    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 25};
 
 static void inventory_path(struct stack *s, const char *ending, char path[STACK_PATH])
 {
@@ -245,7 +245,7 @@ static void fail_at_ledger(struct stack *s, const char *how, const char *inject,
     assert_non_null(tracer);
     l = trial_load(
         t, &(struct load_spec){
-               .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 10, .backoff_ms = 50});
+               .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 25, .backoff_ms = 50});
     assert_true(tracer_wait_injected(tracer, more ? 2 : 1, WAIT_SECONDS));
     trial_fault(t);
     if (killed) { /* with half a line at the end of its ledger, for all it knows */

@@ -24,7 +24,7 @@ enum { WAIT_SECONDS = 60, TAKE_OVER_MS = 10000, ROUNDS_OF_WHOLE = 8 };
 static const char *active = "inventory", *standby = "inventory@2"; /* units of stack.sh; they change places */
 
 static const struct load_spec steady = {
-    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 10};
+    .connections = 16, .max_orders = 60000, .seconds = 100, .pace_ms = 25};
 
 static pid_t unit_pid(struct stack *s, const char *unit)
 {
