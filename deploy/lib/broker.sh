@@ -205,13 +205,14 @@ broker_import() { # FILE [again]
 
 # rabbitmqctl is an Erlang VM of its own, which takes most of a second of a core; erl_call, which comes with Erlang, asks
 # the node for the same thing in hundredths of one. It ends by a segmentation fault where the machine's own name has no
-# address.
+# address. The file by its name in D, where the node is: Erlang reads one in other letters than ASCII as something else.
 broker_takes() { # FILE
-  local answer BROKER_ENV
+  local answer BROKER_ENV REPLY
   if command -v erl_call && getent hosts "$HOSTNAME"; then
     broker_env broker
-    answer=$(printf '{ok, File} = file:read_file("%s"), rabbit_definitions:import_raw(File).\n' "$1" |
-      env -i "${BROKER_ENV[@]}" erl_call -r -sname seckill@localhost -timeout 30 -e 2>&1) || true
+    broker_node broker
+    answer=$(printf '{ok, File} = file:read_file("%s"), rabbit_definitions:import_raw(File).\n' "${1#"$D/"}" |
+      env -i "${BROKER_ENV[@]}" erl_call -r -sname "$REPLY" -timeout 30 -e 2>&1) || true
     [[ $answer != '{ok, ok}' ]] || return 0
     printf 'erl_call: %s\n' "$answer" >"$D/log/rabbitmqctl.log"
     return 1

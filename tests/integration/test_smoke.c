@@ -23,5 +23,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_thousand_orders_are_decided), STACK_END};
 
+    stack_folder("st\xc3\xa4nd 1"); /* people have such folders */
     return run_with_stack("smoke", tests, sizeof tests / sizeof *tests, NULL);
 }

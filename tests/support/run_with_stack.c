@@ -10,8 +10,11 @@ static const char *const *settings;
 
 static int bring_up(void **state)
 {
-    if (!stack)
+    static bool tried; /* once: what fails takes its time */
+
+    if (!tried)
         stack = stack_up(settings);
+    tried = true;
     *state = stack;
     return stack ? 0 : -1;
 }

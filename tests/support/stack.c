@@ -19,6 +19,7 @@ enum { STACK_SECONDS = 150 };
 
 static int bound_seconds = 280;
 static char node_count[12] = "1";
+static const char *folder = "stack";
 
 /* Kept as long as the process lives: the guardian and children use them. */
 static char report_options[4][STACK_PATH];
@@ -95,6 +96,11 @@ void stack_bound(int seconds)
     bound_seconds = seconds;
 }
 
+void stack_folder(const char *name)
+{
+    folder = name;
+}
+
 void stack_nodes(int count)
 {
     snprintf(node_count, sizeof node_count, "%d", count);
@@ -112,7 +118,7 @@ static int prepare(struct stack *s)
     snprintf(s->base, sizeof s->base, "%s/seckill-test-XXXXXX", parent);
     if (!mkdtemp(s->base))
         return -1;
-    snprintf(s->dir, sizeof s->dir, "%s/stack", s->base);
+    snprintf(s->dir, sizeof s->dir, "%s/%.15s", s->base, folder);
     snprintf(s->mark, sizeof s->mark, "SECKILL_TEST=%s", s->base);
     snprintf(s->config, sizeof s->config, "%s/seckill.conf", s->dir);
     snprintf(reports, sizeof reports, "%s/reports", s->base);

@@ -28,6 +28,9 @@ struct stack {
  * 280 seconds, unless this was called. */
 void stack_bound(int seconds);
 
+/* The name of D of such a stack, at most 15 bytes: "stack", unless this was called. Not copied. */
+void stack_folder(const char *name);
+
 /* How many nodes the broker of such a stack has: 1, unless this was called. See cluster.h. */
 void stack_nodes(int count);
 
