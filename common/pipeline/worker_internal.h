@@ -1,5 +1,5 @@
-/* The inside of a worker, for worker.c (its life), worker_link.c (the broker) and worker_loop.c (the work).
- */
+/* The inside of a worker, for worker.c (its life), worker_link.c (the broker), worker_events.c (what comes
+ * from there), worker_hand.c (what waits for a transaction) and worker_loop.c (the work). */
 #ifndef SECKILL_PIPELINE_WORKER_INTERNAL_H
 #define SECKILL_PIPELINE_WORKER_INTERNAL_H
 
@@ -83,6 +83,26 @@ void worker_drain(struct worker *w); /* cancels, finishes what is in hand, relay
 /* Of what is done beside the transactions, which log their faults themselves: if this is one, logs it. */
 void worker_note_fault(struct worker *w, const char *doing, int error);
 bool worker_signals(struct worker *w); /* reads what waits; returns whether to stop */
-void hand_drop(struct hand *h);
+
+/* worker_events.c. Handles what has arrived on the connection, at most so many deliveries (0: no bound). 1:
+ * more is waiting; 0: drained; -1: the connection is dead. */
+int worker_pump(struct worker *w, struct broker_connection *c, int max_deliveries);
+#define DELIVERIES_A_PUMP 8 /* so that a transaction overshoots its size by little */
+/* Takes what has arrived, up to what one transaction may hold. Returns whether all was taken. */
+bool worker_gather(struct worker *w);
+void worker_answer_kept(struct worker *w); /* the questions that came inside of a transaction */
+
+/* worker_hand.c */
+void hand_add(struct hand *h, struct inbound *m); /* which is the hand's then */
+void hand_drop(struct hand *h);                   /* frees all its messages */
+bool hand_is_full(const struct worker *w, const struct hand *h);
+/*
+ * How many lines w->hand waits for. What came while the last transaction was being written is the backlog:
+ * none, and the next order is handled at once; some, and a few milliseconds bring as much again, which shares
+ * the cost of a commit.
+ */
+void hand_aim(struct worker *w);
+int64_t hand_linger_ns(const struct worker *w);             /* for so long at most */
+bool hand_is_ready(const struct worker *w, int64_t now_ns); /* w->hand */
 
 #endif

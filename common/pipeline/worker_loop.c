@@ -1,11 +1,8 @@
 /* The work: gather what is there, handle it in one transaction, relay the outbox, sleep until something
- * happens. */
+ * happens. What the connections bring is worker_events.c's. */
 #include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -13,157 +10,17 @@
 #include "common/broker/consume.h"
 #include "common/pipeline/worker_internal.h"
 
-#define DELIVERIES_A_PUMP 8               /* so that a transaction overshoots its size by little */
-#define LINES_A_LOOK      1000            /* in a transaction, between looks at what the broker sent */
-#define LINGER_NS         (3 * NS_PER_MS) /* wait for more, where there is a backlog */
-#define RUSH_NS           (2 * NS_PER_S)  /* orders come first for so long at most */
-#define IDLE_NS           (1 * NS_PER_S)  /* nothing done for so long: time for housekeeping */
-#define STATUS_S          2
-#define DRAIN_NS          (2 * NS_PER_S)
-#define DRAIN_BESIDE_NS   (5 * NS_PER_S) /* what is still under way then is begun again by the next process */
-#define SLEEP_MAX_MS      500
+#define LINES_A_LOOK    1000           /* in a transaction, between looks at what the broker sent */
+#define RUSH_NS         (2 * NS_PER_S) /* orders come first for so long at most */
+#define IDLE_NS         (1 * NS_PER_S) /* nothing done for so long: time for housekeeping */
+#define STATUS_S        2
+#define DRAIN_NS        (2 * NS_PER_S)
+#define DRAIN_BESIDE_NS (5 * NS_PER_S) /* what is still under way then is begun again by the next process */
+#define SLEEP_MAX_MS    500
 
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-/* ---- what is in hand ---- */
-
-static void hand_add(struct hand *h, struct inbound *m)
-{
-    if (h->count == h->cap) {
-        h->cap = h->cap ? 2 * h->cap : 64;
-        h->messages = xrealloc(h->messages, (size_t)h->cap * sizeof(struct inbound *));
-    }
-    if (h->count == 0)
-        h->since_ns = clock_mono_ns();
-    h->messages[h->count++] = m;
-    h->lines += m->orders;
-}
-
-void hand_drop(struct hand *h)
-{
-    for (int i = 0; i < h->count; i++)
-        free(h->messages[i]);
-    h->count = 0;
-    h->lines = 0;
-}
-
-static bool hand_is_full(const struct worker *w, const struct hand *h)
-{
-    return h->lines >= w->spec->max_batch || h->count >= w->spec->prefetch;
-}
-
-/*
- * How many lines to wait for. What came while the last transaction was being written is the backlog: none,
- * and the next order is handled at once; some, and a few milliseconds bring as much again, which shares the
- * cost of a commit.
- */
-static void hand_aim(struct worker *w)
-{
-    struct hand *h = &w->hand;
-    if (!h->fresh)
-        return;
-    h->fresh = false;
-    h->target =
-        earlier(w->spec->linger_ms > 0 && h->lines > 0 ? INT64_MAX : 2 * h->lines, w->spec->max_batch);
-}
-
-static int64_t linger_ns(const struct worker *w)
-{
-    return w->spec->linger_ms > 0 ? w->spec->linger_ms * NS_PER_MS : LINGER_NS;
-}
-
-static bool hand_is_ready(const struct worker *w, int64_t now_ns)
-{
-    const struct hand *h = &w->hand;
-    return h->count > 0 && (h->lines >= h->target || hand_is_full(w, h) ||
-                            now_ns - h->since_ns >= linger_ns(w) || w->stopping);
-}
-
-/* ---- events of the connections ---- */
-
-static void answer_question(struct worker *w, const struct broker_delivery *d)
-{
-    if (w->fault || w->link.lost)
-        return;
-    link_guard_begin(w);
-    w->fault = rpc_server_delivery(w->rpc, d, w->link.publish, clock_wall_ms());
-    link_guard_end();
-    if (w->fault)
-        log_error("rpc_fault", "what=\"%s\" sqlite=\"%s\"", error_text(w->fault), store_error(w->store));
-    w->tick_due_ns = 0; /* what it changed is to be seen soon */
-}
-
-static void on_delivery(void *context, const struct broker_delivery *d)
-{
-    struct worker *w = context;
-    if (!slice_is(d->consumer, CONSUMER_RPC))
-        hand_add(w->handling ? &w->next : &w->hand, inbound_copy(d));
-    else if (w->handling)
-        questions_keep(&w->questions, d);
-    else
-        answer_question(w, d);
-}
-
-static void on_cancelled(void *context, struct slice consumer)
-{
-    struct detail why;
-    detail_set(&why, "the broker ended the consumer \"%.*s\"", (int)consumer.len, consumer.data);
-    link_trouble(context, why.text);
-}
-
-static void on_confirmed(void *context, uint64_t tag, bool multiple, bool ack)
-{
-    struct worker *w = context;
-    if (!ack)
-        renewal_refused(&w->link.renewal, clock_mono_ns());
-    outbox_relay_confirmed(w->relay, tag, multiple, ack, clock_mono_ns());
-}
-
-static void on_returned(void *context, const struct broker_returned *returned)
-{
-    struct worker *w = context;
-    outbox_relay_returned(w->relay, returned);
-}
-
-static void on_blocked(void *context, bool blocked, struct slice reason)
-{
-    struct worker *w = context;
-    char text[200], quoted[256];
-    snprintf(text, sizeof text, "%.*s", (int)reason.len, reason.data ? reason.data : "");
-    if (blocked != w->link.blocked)
-        log_warn(blocked ? "broker_blocked" : "broker_unblocked", "why=%s",
-                 log_quote(text, quoted, sizeof quoted));
-    w->link.blocked = blocked;
-}
-
-/* 1: more is waiting; 0: drained; -1: the connection is dead. */
-static int pump(struct worker *w, struct broker_connection *c, int max_deliveries)
-{
-    const struct broker_events events = {.context = w,
-                                         .delivery = on_delivery,
-                                         .confirmed = on_confirmed,
-                                         .returned = on_returned,
-                                         .blocked = on_blocked,
-                                         .cancelled = on_cancelled};
-    struct detail why = {.text = ""};
-    int result = broker_connection_pump(c, &events, max_deliveries, &why);
-    if (result < 0)
-        link_trouble(w, why.text);
-    return w->link.lost ? -1 : result;
-}
-
-/* Takes what has arrived, up to what one transaction may hold. Returns whether all was taken. */
-static bool gather(struct worker *w)
-{
-    int more = 1;
-    while (more == 1 && !hand_is_full(w, &w->hand) && !w->fault)
-        more = pump(w, w->link.consume, DELIVERIES_A_PUMP);
-    if (!w->link.lost)
-        hand_aim(w);
-    return more != 1;
 }
 
 /* ---- handling ---- */
@@ -218,7 +75,7 @@ static void take_meanwhile(void *context, int64_t lines)
     w->lines_unlooked = 0;
     int more = 1;
     while (more == 1 && !hand_is_full(w, &w->next))
-        more = pump(w, w->link.consume, DELIVERIES_A_PUMP);
+        more = worker_pump(w, w->link.consume, DELIVERIES_A_PUMP);
     FAULT_POINT("worker.taken_meanwhile");
 }
 
@@ -230,9 +87,7 @@ static void turn_to_next(struct worker *w)
     w->hand = w->next;
     w->next = done;
     w->hand.fresh = true;
-    for (size_t i = 0; i < w->questions.count; i++)
-        answer_question(w, &w->questions.list[i]->delivery);
-    questions_drop(&w->questions);
+    worker_answer_kept(w);
 }
 
 /*
@@ -367,7 +222,7 @@ static void sleep_until(struct worker *w, int64_t due_ns)
  */
 static int64_t round_connected(struct worker *w)
 {
-    bool drained = gather(w);
+    bool drained = worker_gather(w);
     int64_t now_ns = clock_mono_ns();
     if (w->link.lost || w->fault)
         return 0;
@@ -376,7 +231,7 @@ static int64_t round_connected(struct worker *w)
         drained = false; /* more came meanwhile */
         now_ns = clock_mono_ns();
     }
-    if (w->fault || pump(w, w->link.publish, 0) < 0)
+    if (w->fault || worker_pump(w, w->link.publish, 0) < 0)
         return 0;
     link_renew(w, now_ns);
     if (w->link.lost)
@@ -388,7 +243,7 @@ static int64_t round_connected(struct worker *w)
     if (!w->link.blocked)
         due = earlier(due, w->spec->handler.tick ? earlier(w->tick_due_ns, w->beat.due_ns) : w->beat.due_ns);
     if (w->hand.count > 0)
-        due = earlier(due, w->hand.since_ns + linger_ns(w));
+        due = earlier(due, w->hand.since_ns + hand_linger_ns(w));
     return due;
 }
 
@@ -436,7 +291,7 @@ static bool relay_for_a_moment(struct worker *w)
     if (w->fault || w->link.lost || outbox_relay_is_done(w->relay))
         return false;
     sleep_until(w, clock_mono_ns() + 20 * NS_PER_MS);
-    return pump(w, w->link.publish, 0) >= 0;
+    return worker_pump(w, w->link.publish, 0) >= 0;
 }
 
 /* No new messages; those in hand are handled. */
@@ -449,7 +304,7 @@ static void drain_queue(struct worker *w)
         return;
     }
     FAULT_POINT("worker.cancelled");
-    gather(w); /* its questions may meet a fault */
+    worker_gather(w); /* its questions may meet a fault */
     while (!w->fault && !w->link.lost && w->hand.count > 0)
         handle_hand(w);
     w->rush_since_ns = 0;
@@ -464,7 +319,7 @@ static void drain_beside(struct worker *w)
     while (b && !w->fault && (now_ns = clock_mono_ns()) < end_ns) {
         bool drained = b->drained(w->spec->context);
         int64_t due_ns = work_beside(w);
-        if (w->link.publish && !w->link.lost && !w->fault && pump(w, w->link.publish, 0) >= 0)
+        if (w->link.publish && !w->link.lost && !w->fault && worker_pump(w, w->link.publish, 0) >= 0)
             relay(w, now_ns, false);
         if (drained || w->fault)
             return;
