@@ -1,5 +1,6 @@
 #include "common/pipeline/inbound.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
@@ -62,4 +63,12 @@ struct inbound *inbound_copy(const struct broker_delivery *d)
     m->reply_to = keep(&at, p->reply_to);
     m->producer = keep(&at, producer);
     return m;
+}
+
+void inbound_free(struct inbound *m)
+{
+    if (!m)
+        return;
+    free(m->prepared);
+    free(m);
 }

@@ -18,9 +18,10 @@ struct inbound {
     struct slice producer; /* empty: it carries no headers of ours */
     int64_t seq;
     int64_t orders; /* what the header says; without headers the lines found */
+    void *prepared; /* by the worker's handler; NULL: nothing */
 };
 
-/* The copy is one block of memory: release it with free(). */
 struct inbound *inbound_copy(const struct broker_delivery *delivery);
+void inbound_free(struct inbound *m); /* and what was prepared */
 
 #endif

@@ -102,13 +102,15 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
     while (!error && line_next(&rest, &line)) {
         why.text[0] = '\0';
         struct task task = {.line = line,
+                            .number = ++number,
+                            .prepared = m->prepared,
                             .reply_to = m->reply_to,
                             .now_ms = now_ms,
                             .outbox = t->outbox,
                             .replies = t->replies,
                             .why = &why,
                             .reason = "malformed"};
-        error = handle_line(t, m, ++number, &task, isolated, &mine);
+        error = handle_line(t, m, number, &task, isolated, &mine);
         note_lag(t, &task);
         FAULT_POINT("transaction.line");
     }
@@ -124,8 +126,6 @@ static int handle_message(struct transaction *t, struct inbound *m, int64_t now_
     counts->decided += mine.decided;
     counts->duplicates += mine.duplicates;
     counts->dead += mine.dead;
-    if (!error && t->between)
-        t->between(t->context, number);
     return error;
 }
 

@@ -30,8 +30,6 @@ struct transaction {
     void *handler_context;
     int max_attempts;
     void (*committed)(void *context); /* after each commit: the time to send the replies */
-    /* In it, after each message and its lines; to look at what else came meanwhile. NULL: nothing to do. */
-    void (*between)(void *context, int64_t lines);
     void *context;
     struct inbox_counts totals; /* out: lines, since the start; of what was committed */
     uint64_t commits;           /* out */

@@ -12,10 +12,11 @@
  * still has everything.
  *  - A lost connection costs what was in hand and not committed: it comes again. Connecting is tried every
  * 0.5 s, for ever, each address in turn.
- *  - One thread, two connections: to consume, and to publish (an alarm at the broker stops reading a whole
- * connection). While it lasts orders are decided all the same; replies are dropped, events wait in the
- * outbox.
+ *  - Two connections: to consume, and to publish (an alarm at the broker stops reading a whole connection).
+ * While it lasts orders are decided all the same; replies are dropped, events wait in the outbox.
  *  - Once a second it sends a sign of life (heartbeat.h), beside the transactions.
+ *  - One thread, and a second one that makes long transactions while the first takes what comes for the next.
+ * They take turns with everything but that and the handler's prepare: no lock is needed.
  *  - SIGTERM: no new work, what is in hand is committed and acknowledged, what is under way beside the queue
  * gets five more seconds and the outbox two, exit 0.
  */
@@ -37,6 +38,8 @@
 
 struct task { /* one line to handle; valid during the call */
     struct slice line;
+    int64_t number;        /* of the line in its message, from 1 */
+    const void *prepared;  /* what the handler's prepare made of the message; NULL: nothing */
     struct slice reply_to; /* of the message; empty if it has none */
     int64_t now_ms;        /* wall clock; the same for all lines of a transaction */
     struct outbox *outbox;
@@ -54,7 +57,8 @@ struct settlement { /* a transaction that no message asked for; valid during the
 
 /*
  * Work beside the queue: what a handler does on its own, such as sending to a gateway. It runs in the
- * worker's one thread and never waits; what it has to write, it writes in a transaction of the worker's.
+ * worker's first thread, never beside a transaction, and never waits; what it has to write, it writes in a
+ * transaction of the worker's.
  *
  *   run → results are there → BEGIN, settle, before_commit, outbox, COMMIT → committed (or rolled_back)
  */
@@ -76,6 +80,11 @@ struct worker_handler { /* every function but `line` may be NULL; codes are thos
     /* Once, when the database is ours and up to date: prepare statements, read what is kept in memory. */
     int (*open)(void *context, struct store *store, struct detail *why);
     void (*close)(void *context); /* before the store is closed; also after an open that failed */
+
+    /* When a message has come: works out what can be known of its lines before their transaction. It may run
+     * while another transaction is made, the only one of these functions that does, so it reads nothing that
+     * line to rolled_back write. Returns memory for free(), or NULL. */
+    void *(*prepare)(void *context, struct slice body);
 
     /* Handles one line, in a transaction. Adds to outbox and replies, and changes its memory, only after all
      * its statements have succeeded: then a line that failed has left nothing behind but what the rollback

@@ -24,11 +24,19 @@ void worker_answer_kept(struct worker *w)
     questions_drop(&w->questions);
 }
 
+static void take(struct worker *w, const struct broker_delivery *d)
+{
+    struct inbound *m = inbound_copy(d);
+    if (w->spec->handler.prepare)
+        m->prepared = w->spec->handler.prepare(w->spec->context, m->body);
+    hand_add(w->handling ? &w->next : &w->hand, m);
+}
+
 static void on_delivery(void *context, const struct broker_delivery *d)
 {
     struct worker *w = context;
     if (!slice_is(d->consumer, CONSUMER_RPC))
-        hand_add(w->handling ? &w->next : &w->hand, inbound_copy(d));
+        take(w, d);
     else if (w->handling)
         questions_keep(&w->questions, d);
     else

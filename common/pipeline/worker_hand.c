@@ -1,7 +1,5 @@
 /* What is in hand: messages that were delivered and not yet handled, and when they are worth a transaction.
  */
-#include <stdlib.h>
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/pipeline/worker_internal.h"
@@ -23,7 +21,7 @@ void hand_add(struct hand *h, struct inbound *m)
 void hand_drop(struct hand *h)
 {
     for (int i = 0; i < h->count; i++)
-        free(h->messages[i]);
+        inbound_free(h->messages[i]);
     h->count = 0;
     h->lines = 0;
 }

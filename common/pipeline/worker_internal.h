@@ -9,7 +9,7 @@
 #include "common/pipeline/backup_request.h"
 #include "common/pipeline/heartbeat.h"
 #include "common/pipeline/questions.h"
-#include "common/pipeline/transaction.h"
+#include "common/pipeline/transaction_thread.h"
 
 #define TROUBLES 8 /* addresses that are told apart */
 
@@ -45,15 +45,15 @@ struct worker {
     struct rpc_server *rpc;
     struct answer_dead_settle dead_settle;
     struct transaction transaction;
+    struct transaction_thread *thread;          /* makes the long ones */
     struct backup_request backup, other_backup; /* of the database; of the handler's other file */
     struct link link;
     struct hand hand;
     bool handling; /* the hand, in a transaction: what comes now goes to the two that follow */
     struct hand next;
     struct questions questions;
-    int64_t lines_unlooked; /* handled since the last look at what the broker sent */
-    int64_t rush_since_ns;  /* 0: the last transaction was not full */
-    bool opened;            /* the handler */
+    int64_t rush_since_ns; /* 0: the last transaction was not full */
+    bool opened;           /* the handler */
     bool stopping;
     int fault; /* of the environment: the process is to end */
     int64_t tick_due_ns, status_due_ns, worked_ns;

@@ -10,7 +10,7 @@
 #include "common/broker/consume.h"
 #include "common/pipeline/worker_internal.h"
 
-#define LINES_A_LOOK    1000           /* in a transaction, between looks at what the broker sent */
+#define LINES_LONG      1000           /* of a transaction: another thread makes it */
 #define RUSH_NS         (2 * NS_PER_S) /* orders come first for so long at most */
 #define IDLE_NS         (1 * NS_PER_S) /* nothing done for so long: time for housekeeping */
 #define STATUS_S        2
@@ -36,7 +36,7 @@ void worker_note_fault(struct worker *w, const char *doing, int error)
 static void send_replies(void *context)
 {
     struct worker *w = context;
-    if (w->link.lost || broker_connection_blocked(w->link.publish)) {
+    if (broker_connection_blocked(w->link.publish)) {
         replies_discard(w->replies);
         return;
     }
@@ -63,20 +63,25 @@ static void acknowledge(struct worker *w)
 
 /*
  * While a long transaction is made the broker would fill the socket and then stand still, and the next one
- * would wait for it. So what has come is taken meanwhile, for the next one. A connection that breaks now
+ * would wait for it. So another thread makes it, and this one takes what comes. A connection that breaks now
  * shows after the commit, like one that breaks during it.
  */
-static void take_meanwhile(void *context, int64_t lines)
+static int handle_long(struct worker *w)
 {
-    struct worker *w = context;
-    w->lines_unlooked += lines;
-    if (w->lines_unlooked < LINES_A_LOOK || w->link.lost)
-        return;
-    w->lines_unlooked = 0;
-    int more = 1;
-    while (more == 1 && !hand_is_full(w, &w->next))
-        more = worker_pump(w, w->link.consume, DELIVERIES_A_PUMP);
-    FAULT_POINT("worker.taken_meanwhile");
+    struct pollfd fds[2] = {{.fd = transaction_thread_fd(w->thread), .events = POLLIN}, {.events = POLLIN}};
+    transaction_thread_begin(w->thread, w->hand.messages, w->hand.count);
+    for (;;) {
+        bool takes = !w->link.lost && !hand_is_full(w, &w->next);
+        bool buffered = takes && broker_connection_has_buffered(w->link.consume);
+        fds[1].fd = takes ? broker_connection_fd(w->link.consume) : -1;
+        int ready = poll(fds, 2, buffered ? 0 : -1);
+        if (ready > 0 && fds[0].revents)
+            return transaction_thread_end(w->thread);
+        if (buffered || (ready > 0 && fds[1].revents)) {
+            worker_pump(w, w->link.consume, DELIVERIES_A_PUMP);
+            FAULT_POINT("worker.taken_meanwhile");
+        }
+    }
 }
 
 /* What was taken meanwhile is in hand now, and whoever asked gets an answer. */
@@ -105,11 +110,12 @@ static void handle_hand(struct worker *w)
 {
     const bool is_full = w->hand.lines >= w->spec->max_batch;
     w->transaction.committed = send_replies;
-    w->transaction.between = take_meanwhile;
     w->transaction.context = w;
     FAULT_POINT("worker.gathered");
     w->handling = true;
-    w->fault = transaction_handle(&w->transaction, w->hand.messages, w->hand.count);
+    w->fault = w->hand.lines < LINES_LONG
+                   ? transaction_handle(&w->transaction, w->hand.messages, w->hand.count)
+                   : handle_long(w);
     w->handling = false;
     if (w->fault)
         return;

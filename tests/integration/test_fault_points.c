@@ -405,9 +405,11 @@ static void test_what_comes_inside_of_a_transaction_is_dealt_with_after_it(void 
     struct load *first = load_run(&spec);
     load_join(first);
     assert_int_equal(load_accepted(first), MANY);
-    assert_int_equal(
-        faults_start(&a, s, "inventory", "transaction.line:stop@1500,worker.taken_meanwhile:delay=1@*", NULL),
-        0);
+    assert_int_equal(faults_start(&a, s, "inventory",
+                                  "transaction.line:stop@1500,transaction.line:delay=1000@1501,"
+                                  "worker.taken_meanwhile:delay=1@*",
+                                  NULL),
+                     0);
     wait_stopped(&a);
     assert_int_equal(pthread_create(&asker, NULL, ask, &question), 0);
     struct load *second = load_run(&more);
