@@ -31,13 +31,12 @@ static void one_transaction(struct floor_run *f, int64_t first, int64_t last)
 {
     const struct notification sent = {.state = NOTIFICATION_SENT, .attempts = 1};
     struct store *store = f->sql.store;
-    struct event event = {.kind = EVENT_KIND_CONFIRMED};
     bool is_new;
     floor_must(store_begin(store), "begin", store_error(store));
     for (int64_t i = first; i < last; i++) {
-        event.decision = f->orders[i];
-        floor_must(notification_add(f->notifications, &event, &sent, f->orders[i].at_ms, &is_new), "add",
-                   store_error(store));
+        floor_must(notification_add(f->notifications, f->orders[i].order_id, EVENT_KIND_CONFIRMED, &sent,
+                                    f->orders[i].at_ms, &is_new),
+                   "add", store_error(store));
         if ((i - first) % f->per_message == 0)
             sql_floor_record(&f->sql, last - i < f->per_message ? last - i : f->per_message);
     }

@@ -83,6 +83,12 @@ static void on_close(void *context)
     trail_free(&w->trail);
 }
 
+static void *on_prepare(void *context, struct slice body)
+{
+    struct notification_worker *w = context;
+    return notify_buyer_prepare(&w->buyer, body);
+}
+
 static enum outcome on_line(void *context, struct task *task)
 {
     struct notification_worker *w = context;
@@ -194,6 +200,7 @@ static int run(struct notification_worker *w)
         .max_attempts = WORKER_MAX_ATTEMPTS,
         .handler = {.open = on_open,
                     .close = on_close,
+                    .prepare = on_prepare,
                     .line = on_line,
                     .before_commit = before_commit,
                     .committed = on_committed,

@@ -69,10 +69,10 @@ static struct statement *bind_key(struct statement *st, const char *order_id, en
     return st;
 }
 
-int notification_add(struct notification_store *s, const struct event *event, const struct notification *n,
-                     int64_t now_ms, bool *is_new)
+int notification_add(struct notification_store *s, const char *order_id, enum event_kind kind,
+                     const struct notification *n, int64_t now_ms, bool *is_new)
 {
-    struct statement *st = bind_key(s->st[RECORD_ADD], event_order_id(event), event->kind);
+    struct statement *st = bind_key(s->st[RECORD_ADD], order_id, kind);
     int64_t changed = 0;
     statement_bind_int(st, 3, n->state);
     statement_bind_int(st, 4, n->attempts);

@@ -44,8 +44,8 @@ void notification_store_free(struct notification_store *s); /* before the store 
 const char *notification_store_error(const struct notification_store *s); /* see store_error */
 
 /* Adds the record unless there is one; *is_new says which. */
-int notification_add(struct notification_store *s, const struct event *event, const struct notification *n,
-                     int64_t now_ms, bool *is_new) MUST_USE;
+int notification_add(struct notification_store *s, const char *order_id, enum event_kind kind,
+                     const struct notification *n, int64_t now_ms, bool *is_new) MUST_USE;
 
 /* E_NOT_FOUND: there is no such record. Also outside of a transaction. */
 int notification_find(struct notification_store *s, const char *order_id, enum event_kind kind,

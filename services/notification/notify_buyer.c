@@ -33,6 +33,8 @@ void notify_buyer_free(struct notify_buyer *n)
     buffer_free(&n->text);
     buffer_free(&n->line);
     buffer_free(&n->retry);
+    buffer_free(&n->composed);
+    message_preparer_free(&n->preparer);
 }
 
 static bool is_local(const struct notify_buyer *n)
@@ -58,7 +60,20 @@ static struct sink_message render(struct notify_buyer *n, const struct event *e,
                                  .token = (uint64_t)seq};
 }
 
+static void write_local(struct notify_buyer *n, const struct event *e, int64_t attempt)
+{
+    struct sink_message m = render(n, e, attempt, 0);
+    buffer_clear(&n->composed);
+    n->sink->ops->compose(&m, &n->composed);
+    n->sink->ops->write(n->sink, (struct slice){.data = n->composed.data, .len = n->composed.len});
+}
+
 /* ---- lines ---- */
+
+void *notify_buyer_prepare(struct notify_buyer *n, struct slice body)
+{
+    return is_local(n) ? prepare_messages(&n->preparer, body, n->templates, n->sink) : NULL;
+}
 
 static enum outcome store_failed(struct notify_buyer *n, struct task *task, const struct event *e, int error)
 {
@@ -75,10 +90,8 @@ static enum outcome hand_on(struct notify_buyer *n, struct task *task, const str
     FAULT_POINT("notify.handed_on");
     if (error)
         return store_failed(n, task, e, error);
-    if (is_local(n)) {
-        struct sink_message m = render(n, e, now_is->attempts, 0);
-        n->sink->ops->write(n->sink, &m);
-    }
+    if (is_local(n))
+        write_local(n, e, now_is->attempts);
     n->added = true;
     note(n, is_local(n) ? "buyer_notified" : "buyer_to_be_notified", event_order_id(e), e->kind,
          now_is->attempts);
@@ -113,8 +126,26 @@ static enum outcome line_again(struct notify_buyer *n, struct task *task, const 
     return error ? store_failed(n, task, e, error) : hand_on(n, task, e, line, &now_is);
 }
 
+/* What is prepared and new needs no more than its record. false: it is to be looked at as a whole. */
+static bool is_handed_on(struct notify_buyer *n, struct task *task)
+{
+    static const struct notification sent = {.state = NOTIFICATION_SENT, .attempts = 1};
+    struct slice composed;
+    const struct prepared_message *m = prepared_message(task->prepared, task->number, &composed);
+    bool is_new = false;
+    if (!m || notification_add(n->store, m->order_id, m->kind, &sent, task->now_ms, &is_new) != 0 || !is_new)
+        return false;
+    FAULT_POINT("notify.handed_on");
+    n->sink->ops->write(n->sink, composed);
+    task->since_ms = m->at_ms;
+    note(n, "buyer_notified", m->order_id, m->kind, 1);
+    return true;
+}
+
 enum outcome notify_buyer_line(struct notify_buyer *n, struct task *task)
 {
+    if (is_handed_on(n, task))
+        return OUTCOME_DONE;
     struct event event;
     struct slice line = task->line;
     int64_t attempts = retry_line_decode(line, &n->line);
@@ -131,7 +162,7 @@ enum outcome notify_buyer_line(struct notify_buyer *n, struct task *task)
     if (is_local(n))
         first = (struct notification){.state = NOTIFICATION_SENT, .attempts = 1};
     bool is_new = false;
-    error = notification_add(n->store, &event, &first, task->now_ms, &is_new);
+    error = notification_add(n->store, event_order_id(&event), event.kind, &first, task->now_ms, &is_new);
     if (error)
         return store_failed(n, task, &event, error);
     return is_new ? hand_on(n, task, &event, line, &first) : line_again(n, task, &event, line, attempts);
@@ -321,10 +352,8 @@ static int settle_rows(struct notify_buyer *n, const struct settlement *s)
         int error = settle_one(n, s, &o);
         if (error)
             return error;
-        if (is_sound) {
-            struct sink_message m = render(n, &event, row.attempts + 1, 0);
-            n->sink->ops->write(n->sink, &m);
-        }
+        if (is_sound)
+            write_local(n, &event, row.attempts + 1);
     }
     return 0;
 }

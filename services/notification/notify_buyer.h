@@ -27,7 +27,7 @@
 #include "common/pipeline/trail.h"
 #include "common/pipeline/worker.h"
 #include "services/notification/notification_store.h"
-#include "services/notification/sink.h"
+#include "services/notification/prepared_messages.h"
 #include "services/notification/templates.h"
 
 #define NOTIFY_OUTCOMES_MAX 256 /* in one transaction; rows of a local sink, too */
@@ -39,8 +39,9 @@ struct notify_buyer { /* these four are set before anything is called */
     struct trail *trail; /* NULL: none */
 
     /* Zeroed at first. */
-    struct buffer text, line, retry;
-    int64_t cursor;   /* the last row of to_send that was begun */
+    struct buffer text, line, retry, composed;
+    struct message_preparer preparer; /* of notify_buyer_prepare alone */
+    int64_t cursor;                   /* the last row of to_send that was begun */
     bool no_more;     /* nothing is behind the cursor, but for rows added in the open transaction */
     bool added;       /* some were */
     bool draining;    /* begin nothing any more */
@@ -53,6 +54,7 @@ struct notify_buyer { /* these four are set before anything is called */
 
 void notify_buyer_free(struct notify_buyer *n); /* its buffers; what was set stays the caller's */
 
+void *notify_buyer_prepare(struct notify_buyer *n, struct slice body);
 enum outcome notify_buyer_line(struct notify_buyer *n, struct task *task);
 int notify_buyer_before_commit(struct notify_buyer *n) MUST_USE;
 void notify_buyer_committed(struct notify_buyer *n);

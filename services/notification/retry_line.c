@@ -20,7 +20,8 @@ void retry_line_encode(struct buffer *out, struct slice event, int64_t attempts)
     buffer_add_text(out, "}\n");
 }
 
-int64_t retry_line_decode(struct slice line, struct buffer *event)
+/* Its attempts, 0: none; *len: of what is before them. */
+static int64_t attempts_of(struct slice line, size_t *len)
 {
     const size_t member = sizeof MEMBER - 1;
     const char *end = line.data + line.len;
@@ -34,8 +35,24 @@ int64_t retry_line_decode(struct slice line, struct buffer *event)
     const char *begin = digit + 1 - member;
     if (attempts == 0 || memcmp(begin, MEMBER, member) != 0)
         return 0;
+    *len = (size_t)(begin - line.data);
+    return attempts;
+}
+
+int64_t retry_line_attempts(struct slice line)
+{
+    size_t len;
+    return attempts_of(line, &len);
+}
+
+int64_t retry_line_decode(struct slice line, struct buffer *event)
+{
+    size_t len = 0;
+    int64_t attempts = attempts_of(line, &len);
+    if (attempts == 0)
+        return 0;
     buffer_clear(event);
-    buffer_add(event, line.data, (size_t)(begin - line.data));
+    buffer_add(event, line.data, len);
     buffer_add_text(event, "}");
     return attempts;
 }

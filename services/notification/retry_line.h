@@ -11,6 +11,9 @@
 /* Appends the line with its "\n". event: a JSON object with at least one member. */
 void retry_line_encode(struct buffer *out, struct slice event, int64_t attempts);
 
+/* How many there were, 0: it is no such line. */
+int64_t retry_line_attempts(struct slice line);
+
 /* Returns the attempts, with the event's own line in *event (replaced); 0: it is no such line, and *event is
  * as it was. */
 int64_t retry_line_decode(struct slice line, struct buffer *event);

@@ -51,7 +51,9 @@ struct sink_ops {
     void (*free)(struct sink *s);
 
     /* Local sinks; NULL for a gateway. */
-    void (*write)(struct sink *s, const struct sink_message *m);
+    /* Appends what is to be written. Reads nothing but the message, so it may run beside the others. */
+    void (*compose)(const struct sink_message *m, struct buffer *out);
+    void (*write)(struct sink *s, struct slice composed);
     int (*flush)(struct sink *s);    /* before the commit; E_IO with its own log line */
     void (*discard)(struct sink *s); /* after a rollback */
 

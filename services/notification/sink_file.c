@@ -1,10 +1,11 @@
 /*
  * A file, one line of JSON for each message (schema/messages/notification.json). The lines of a transaction
- * go out in one write, whole, and are on the disk before it commits. SIGHUP opens the file anew, for
- * logrotate.
+ * are on the disk before it commits. Those of a long one are written on the way, so that the disk works while
+ * the transaction is made; a rollback takes them back. SIGHUP opens the file anew, for logrotate.
  *
  * Assumes that nobody else writes to the file: what a process that was killed left of a line is cut off when
- * the file is opened. That line's transaction was not committed, so its message comes again.
+ * the file is opened. That line's transaction was not committed, so its message comes again, as do those that
+ * are whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +23,16 @@
 #include "common/pipeline/settings.h"
 #include "services/notification/sink.h"
 
+#define WRITE_SIZE ((size_t)256 * 1024) /* so much is not held back for the end of the transaction */
+
 struct sink_file {
     struct sink base;
     char path[STORE_PATH_SIZE];
     int fd;
-    struct buffer lines; /* of the open transaction */
+    struct buffer lines; /* of the open transaction, not written yet */
+    bool begun;          /* the open transaction has lines in the file, from `begin` on */
+    off_t begin;
+    int failure; /* errno, of writing them; 0: none */
 };
 
 static struct sink_file *sink_file(struct sink *s)
@@ -91,9 +97,8 @@ static int open_file(const char *path, struct detail *why)
     return error;
 }
 
-static void file_write(struct sink *s, const struct sink_message *m)
+static void file_compose(const struct sink_message *m, struct buffer *out)
 {
-    struct buffer *out = &sink_file(s)->lines;
     const struct event *e = m->event;
     char at[RFC3339_SIZE];
     buffer_add_text(out, "{\"v\":1,\"order_id\":\"");
@@ -110,6 +115,7 @@ static void file_write(struct sink *s, const struct sink_message *m)
     buffer_add_text(out, "\"}\n");
 }
 
+/* Returns 0 or an errno. */
 static int write_all(int fd, const struct buffer *lines)
 {
     for (size_t done = 0; done < lines->len;) {
@@ -117,37 +123,72 @@ static int write_all(int fd, const struct buffer *lines)
         if (n > 0)
             done += (size_t)n;
         else if (n == 0 || errno != EINTR)
-            return -1;
+            return n == 0 ? EIO : errno;
     }
     FAULT_POINT("sink_file.written");
-    return fdatasync(fd);
+    return 0;
+}
+
+static void write_lines(struct sink_file *f)
+{
+    struct stat before;
+    if (f->failure || f->lines.len == 0)
+        return;
+    if (!f->begun && fstat(f->fd, &before) != 0) {
+        f->failure = errno;
+        return;
+    }
+    if (!f->begun)
+        f->begin = before.st_size;
+    f->begun = true;
+    f->failure = write_all(f->fd, &f->lines);
+    buffer_clear(&f->lines);
+}
+
+/* Nothing of the open transaction stays in the file. */
+static void take_back(struct sink_file *f)
+{
+    char path[512];
+    buffer_clear(&f->lines);
+    f->failure = f->begun && ftruncate(f->fd, f->begin) != 0 ? errno : 0;
+    f->begun = f->failure != 0; /* to be tried again; whatever is left of a line, the next opening cuts off */
+    if (f->failure)
+        log_error("messages_not_taken_back", "file=%s why=\"%s\"", log_quote(f->path, path, sizeof path),
+                  strerror(f->failure));
+}
+
+static void file_write(struct sink *s, struct slice composed)
+{
+    struct sink_file *f = sink_file(s);
+    if (!f->failure)
+        buffer_add(&f->lines, composed.data, composed.len);
+    if (f->lines.len < WRITE_SIZE)
+        return;
+    write_lines(f);
+    (void)sync_file_range(f->fd, 0, 0,
+                          SYNC_FILE_RANGE_WRITE); /* the disk may begin; fdatasync has the result */
 }
 
 static int file_flush(struct sink *s)
 {
     struct sink_file *f = sink_file(s);
     char path[512];
-    if (f->lines.len == 0)
+    write_lines(f);
+    if (!f->failure && f->begun && fdatasync(f->fd) != 0)
+        f->failure = errno;
+    if (!f->failure) {
+        f->begun = false;
         return 0;
-    struct stat before;
-    int error = fstat(f->fd, &before) == 0 ? 0 : errno;
-    if (!error && write_all(f->fd, &f->lines) == 0) {
-        buffer_clear(&f->lines);
-        return 0;
-    }
-    if (!error) {
-        error = errno;
-        if (ftruncate(f->fd, before.st_size) != 0) /* no half line; else the next opening cuts it off */
-            error = errno;
     }
     log_error("messages_not_written", "file=%s why=\"%s\"", log_quote(f->path, path, sizeof path),
-              strerror(error));
+              strerror(f->failure));
+    take_back(f);
     return E_IO;
 }
 
 static void file_discard(struct sink *s)
 {
-    buffer_clear(&sink_file(s)->lines);
+    take_back(sink_file(s));
 }
 
 static void file_reload(struct sink *s)
@@ -175,6 +216,7 @@ static void file_free(struct sink *s)
 
 static const struct sink_ops file_ops = {
     .free = file_free,
+    .compose = file_compose,
     .write = file_write,
     .flush = file_flush,
     .discard = file_discard,

@@ -20,17 +20,21 @@ static struct sink_log *sink_log(struct sink *s)
     return (struct sink_log *)s; /* base is its first member */
 }
 
-static void log_write(struct sink *s, const struct sink_message *m)
+static void log_compose(const struct sink_message *m, struct buffer *out)
 {
-    struct sink_log *l = sink_log(s);
     char user[512], text[QUOTED_SIZE];
     struct buffer plain = {0};
     buffer_add(&plain, m->text.data, m->text.len);
-    buffer_printf(&l->lines, "order=%s kind=%s user=%s text=%s", event_order_id(m->event),
+    buffer_printf(out, "order=%s kind=%s user=%s text=%s", event_order_id(m->event),
                   event_kind_name(m->event->kind), log_quote(event_user_id(m->event), user, sizeof user),
                   log_quote(buffer_text(&plain), text, sizeof text));
-    buffer_add(&l->lines, "", 1);
+    buffer_add(out, "", 1);
     buffer_free(&plain);
+}
+
+static void log_write(struct sink *s, struct slice composed)
+{
+    buffer_add(&sink_log(s)->lines, composed.data, composed.len);
 }
 
 static int log_flush(struct sink *s)
@@ -55,6 +59,7 @@ static void log_free(struct sink *s)
 
 static const struct sink_ops log_ops = {
     .free = log_free,
+    .compose = log_compose,
     .write = log_write,
     .flush = log_flush,
     .discard = log_discard,

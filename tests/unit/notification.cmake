@@ -1,5 +1,5 @@
 # services/notification.
-foreach(name test_templates test_sink_file test_notify_buyer test_notify_again)
+foreach(name test_templates test_sink_file test_notify_buyer test_notify_again test_prepared_messages)
   seckill_unit_test(${name} seckill_notification_parts PkgConfig::JANSSON)
 endforeach()
 seckill_unit_test(test_notification_schema seckill_notification_parts)

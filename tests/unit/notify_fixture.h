@@ -11,17 +11,19 @@
 
 #define STARTED_MAX 4096
 
+struct started {
+    uint64_t token;
+    int64_t attempt;
+    char key[SINK_KEY_SIZE];
+    char text[256];
+    bool ended;
+};
+
 /* A gateway that answers what it is told, or a local sink; it remembers what it got. */
 struct fake_sink {
     struct sink base;
     int room, in_flight;
-    struct {
-        uint64_t token;
-        int64_t attempt;
-        char key[SINK_KEY_SIZE];
-        char text[256];
-        bool ended;
-    } started[STARTED_MAX]; /* of a local sink: what was written and not yet flushed */
+    struct started started[STARTED_MAX]; /* of a local sink: what was written and not yet flushed */
     int started_count;
     struct sink_outcome ready[STARTED_MAX];
     int ready_count;
@@ -49,23 +51,30 @@ static inline struct fake_sink *fake(struct sink *s)
     return (struct fake_sink *)s;
 }
 
-static inline void fake_take(struct sink *s, const struct sink_message *m)
+static inline void fake_compose(const struct sink_message *m, struct buffer *out)
+{
+    struct started it = {.token = m->token, .attempt = m->attempt};
+    sink_key(m->event, it.key);
+    snprintf(it.text, sizeof it.text, "%.*s", (int)m->text.len, m->text.data);
+    buffer_add(out, (const char *)&it, sizeof it);
+}
+
+static inline void fake_write(struct sink *s, struct slice composed)
 {
     struct fake_sink *f = fake(s);
     assert_true(f->started_count < STARTED_MAX);
-    f->started[f->started_count].token = m->token;
-    f->started[f->started_count].attempt = m->attempt;
-    f->started[f->started_count].ended = false;
-    sink_key(m->event, f->started[f->started_count].key);
-    snprintf(f->started[f->started_count].text, 256, "%.*s", (int)m->text.len, m->text.data);
-    f->started_count++;
+    assert_int_equal(composed.len, sizeof(struct started));
+    memcpy(&f->started[f->started_count++], composed.data, composed.len);
 }
 
 static inline void fake_start(struct sink *s, const struct sink_message *m)
 {
+    struct buffer composed = {0};
     assert_true(fake(s)->room > fake(s)->in_flight);
     fake(s)->in_flight++;
-    fake_take(s, m);
+    fake_compose(m, &composed);
+    fake_write(s, (struct slice){.data = composed.data, .len = composed.len});
+    buffer_free(&composed);
 }
 
 static inline int fake_room(struct sink *s)
@@ -129,10 +138,18 @@ static const struct sink_ops gateway_ops = {.free = fake_free,
                                             .wait_fd = fake_wait_fd,
                                             .due_ns = fake_due_ns,
                                             .in_flight = fake_in_flight};
-static const struct sink_ops local_ops = {
-    .free = fake_free, .write = fake_take, .flush = fake_flush, .discard = fake_discard};
+static const struct sink_ops local_ops = {.free = fake_free,
+                                          .compose = fake_compose,
+                                          .write = fake_write,
+                                          .flush = fake_flush,
+                                          .discard = fake_discard};
 
 /* ---- the worker ---- */
+
+static inline void *on_prepare(void *context, struct slice body)
+{
+    return notify_buyer_prepare(((struct fixture *)context)->buyer, body);
+}
 
 static inline enum outcome on_line(void *context, struct task *task)
 {
@@ -178,7 +195,8 @@ static inline void start(struct fixture *f, const struct sink_ops *ops)
     f->buyer->sink = &f->sink->base;
     f->buyer->templates = f->templates;
     f->buyer->trail = &f->trail;
-    f->handler = (struct worker_handler){.line = on_line,
+    f->handler = (struct worker_handler){.prepare = on_prepare,
+                                         .line = on_line,
                                          .before_commit = on_before_commit,
                                          .committed = on_committed,
                                          .rolled_back = on_rolled_back};
@@ -245,7 +263,10 @@ static inline int deliver_slice(struct fixture *f, struct slice body, bool redel
     while (line_next(&rest, &line))
         m.orders++;
     struct inbound *list[1] = {&m};
-    return transaction_handle(&f->t, list, 1);
+    m.prepared = f->handler.prepare(f, body);
+    int error = transaction_handle(&f->t, list, 1);
+    free(m.prepared);
+    return error;
 }
 
 static inline void deliver(struct fixture *f, enum event_kind kind, int number)

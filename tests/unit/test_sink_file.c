@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "common/base/file.h"
+#include "common/pipeline/message.h"
 #include "common/pipeline/settings.h"
 #include "services/notification/sink.h"
 #include "tests/unit/notification_support.h"
@@ -52,17 +53,25 @@ static void open_sink(struct fixture *f)
         fail_msg("%s", why.text);
 }
 
+static void put(struct sink *sink, const struct sink_message *m)
+{
+    struct buffer line = {0};
+    sink->ops->compose(m, &line);
+    sink->ops->write(sink, (struct slice){.data = line.data, .len = line.len});
+    buffer_free(&line);
+}
+
 static void write_one(struct fixture *f, int number, const char *text)
 {
     struct event e = event_of(EVENT_KIND_CONFIRMED, number);
     struct sink_message m = {.event = &e, .text = slice_of(text), .attempt = 1};
-    f->sink->ops->write(f->sink, &m);
+    put(f->sink, &m);
 }
 
 static const char *content(struct fixture *f)
 {
     buffer_clear(&f->read);
-    assert_int_equal(file_read(f->path, 1 << 20, &f->read, NULL), 0);
+    assert_int_equal(file_read(f->path, 8 << 20, &f->read, NULL), 0);
     return buffer_text(&f->read);
 }
 
@@ -106,7 +115,7 @@ static void compare_with_example(struct slice line)
                               1);
     struct sink_message m = {
         .event = &e, .text = slice_of(json_string_value(json_object_get(example, "text"))), .attempt = 1};
-    sink->ops->write(sink, &m);
+    put(sink, &m);
     assert_int_equal(sink->ops->flush(sink), 0);
     assert_int_equal(file_read(path, 1 << 16, &read, NULL), 0);
     json_t *written = json_loadb(read.data, read.len, 0, NULL);
@@ -153,6 +162,88 @@ static void test_file_is_continued_and_a_torn_line_is_cut_off(void **state)
     put_content(f, "{\"a\":1}\n");
     open_sink(f);
     assert_string_equal(content(f), "{\"a\":1}\n");
+}
+
+/* So many that the transaction does not hold them back. */
+static void write_many(struct fixture *f, int first, int last, const char *text)
+{
+    for (int number = first; number <= last; number++)
+        write_one(f, number, text);
+}
+
+static int64_t size(const struct fixture *f)
+{
+    struct stat info;
+    assert_int_equal(stat(f->path, &info), 0);
+    return info.st_size;
+}
+
+static void test_a_long_transaction_writes_on_the_way_and_each_line_once(void **state)
+{
+    struct fixture *f = *state;
+    struct slice rest, line;
+    int lines = 0;
+    open_sink(f);
+    write_one(f, 1, "x");
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    write_many(f, 2, 3000, "y");
+    assert_true(size(f) > 1 << 18);
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    rest = (struct slice){.data = content(f), .len = f->read.len};
+    while (line_next(&rest, &line)) {
+        char id[64];
+        snprintf(id, sizeof id, "{\"v\":1,\"order_id\":\"01JDXWBXG0%016d\"", ++lines);
+        if (line.len < strlen(id) || memcmp(line.data, id, strlen(id)) != 0)
+            fail_msg("line %d is %.*s", lines, (int)line.len, line.data);
+        assert_int_equal(line.data[line.len - 1], '}');
+    }
+    assert_int_equal(lines, 3000);
+}
+
+static void test_a_rollback_takes_back_what_was_written_on_the_way(void **state)
+{
+    struct fixture *f = *state;
+    open_sink(f);
+    write_one(f, 1, "kept");
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    int64_t before = size(f);
+    write_many(f, 2, 3000, "undone");
+    assert_true(size(f) > before);
+    f->sink->ops->discard(f->sink);
+    assert_int_equal(size(f), before);
+    write_one(f, 2, "done");
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    assert_null(strstr(content(f), "undone"));
+    assert_non_null(strstr(content(f), "kept"));
+    assert_non_null(strstr(content(f), "done"));
+}
+
+/* The disk fills up long before the end: nothing more is tried, and the end says so. */
+static void test_full_disk_on_the_way_is_a_fault_at_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, small;
+    open_sink(f);
+    write_one(f, 1, "whole");
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    int64_t len = size(f);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = (rlim_t)len + 1000;
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    write_many(f, 2, 3000, "lost");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, old);
+    write_one(f, 3001, "late"); /* there would be room again, but lines before it are missing */
+    assert_int_equal(f->sink->ops->flush(f->sink), E_IO);
+    assert_int_equal(size(f), len);
+    f->sink->ops->discard(f->sink);
+    write_one(f, 2, "after");
+    assert_int_equal(f->sink->ops->flush(f->sink), 0);
+    assert_null(strstr(content(f), "lost"));
+    assert_null(strstr(content(f), "late"));
+    assert_non_null(strstr(content(f), "after"));
 }
 
 /* Longer than a block in which the end is looked for. */
@@ -250,6 +341,9 @@ int main(void)
         TEST(test_what_is_rolled_back_is_not_written),
         TEST(test_file_is_continued_and_a_torn_line_is_cut_off),
         TEST(test_long_torn_line_is_cut_off),
+        TEST(test_a_long_transaction_writes_on_the_way_and_each_line_once),
+        TEST(test_a_rollback_takes_back_what_was_written_on_the_way),
+        TEST(test_full_disk_on_the_way_is_a_fault_at_the_end),
         TEST(test_full_disk_is_a_fault_and_leaves_no_half_line),
         TEST(test_reload_follows_a_rotated_file),
         TEST(test_reload_that_cannot_open_keeps_the_file),
