@@ -115,19 +115,39 @@ static char *put_escape(char *out, unsigned char c)
 
 #define ESCAPED_SIZE 6 /* "\u001f" */
 
+/* Whether none of eight bytes needs an escape. A byte b of x is less than n (at most 0x80) where the highest
+ * bit of (x - n) & ~x is set: Bit Twiddling Hacks, "Determine if a word has a byte less than n". */
+static bool are_plain(const char *bytes)
+{
+    uint64_t eight;
+    memcpy(&eight, bytes, sizeof eight);
+    const uint64_t each = 0x0101010101010101, high = 0x80 * each;
+    const uint64_t quote = eight ^ ('"' * each), backslash = eight ^ ('\\' * each); /* 0 where it is one */
+    const uint64_t found =
+        ((eight - 0x20 * each) & ~eight) | ((quote - each) & ~quote) | ((backslash - each) & ~backslash);
+    return (found & high) == 0;
+}
+
 void buffer_add_json(struct buffer *b, struct slice text)
 {
     /* Room for the worst that a piece can become is asked for before it, so that the inner loop looks at
-     * nothing but the table, and a long text does not ask for six times its length. */
-    enum { PIECE = 256 };
+     * nothing but the text, and a long one does not ask for six times its length. */
+    enum { PIECE = 256, WORD = 8 };
     buffer_reserve(b, 1);
     b->data[b->len++] = '"';
     for (size_t start = 0; start < text.len; start += PIECE) {
-        size_t end = text.len - start < PIECE ? text.len : start + PIECE;
-        buffer_reserve(b, (end - start) * ESCAPED_SIZE);
+        const char *in = text.data + start;
+        const char *const end = in + (text.len - start < PIECE ? text.len - start : PIECE);
+        buffer_reserve(b, (size_t)(end - in) * ESCAPED_SIZE);
         char *out = b->data + b->len;
-        for (size_t i = start; i < end; i++) {
-            unsigned char c = (unsigned char)text.data[i];
+        while (in < end) {
+            if (end - in >= WORD && are_plain(in)) {
+                memcpy(out, in, WORD);
+                in += WORD;
+                out += WORD;
+                continue;
+            }
+            unsigned char c = (unsigned char)*in++;
             if (escapes[c] == 0)
                 *out++ = (char)c;
             else

@@ -132,6 +132,35 @@ static void test_every_control_character_is_escaped(void **state)
     }
 }
 
+/* Every byte that has an escape, and some that look like one to whoever reads eight at once, at every place
+ * among others. */
+static void test_json_escapes_are_found_wherever_they_are(void **state)
+{
+    static const unsigned char others[] = {' ', '!', '#', '[', ']', 'a', 0x7f, 0x80, 0xa2, 0xdc, 0xff};
+    (void)state;
+    for (int c = 0; c < 256; c++)
+        for (size_t place = 0; place < 17; place++)
+            for (size_t o = 0; o < sizeof others; o++) {
+                char text[17];
+                struct buffer whole = {0}, parts = {0};
+                memset(text, others[o], sizeof text);
+                text[place] = (char)c;
+                buffer_add_json(&whole, (struct slice){text, sizeof text});
+                buffer_add(&parts, "\"", 1);
+                for (size_t i = 0; i < sizeof text; i++) { /* one byte alone is looked up in the table */
+                    struct buffer one = {0};
+                    buffer_add_json(&one, (struct slice){text + i, 1});
+                    buffer_add(&parts, one.data + 1, one.len - 2);
+                    buffer_free(&one);
+                }
+                buffer_add(&parts, "\"", 1);
+                assert_int_equal(whole.len, parts.len);
+                assert_memory_equal(whole.data, parts.data, whole.len);
+                buffer_free(&whole);
+                buffer_free(&parts);
+            }
+}
+
 static void test_long_json_strings_are_whole(void **state)
 {
     (void)state;
@@ -164,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_utf8_goes_out_as_it_is),
         cmocka_unit_test(test_quotes_and_backslashes_are_escaped),
         cmocka_unit_test(test_every_control_character_is_escaped),
+        cmocka_unit_test(test_json_escapes_are_found_wherever_they_are),
         cmocka_unit_test(test_long_json_strings_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
