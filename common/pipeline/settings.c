@@ -161,7 +161,7 @@ const struct config_option settings_table[] = {
      .unit = "events",
      .help = "Events in one transaction at most."},
 
-    {.key = "notification.max_batch", FIELD(notification.max_batch), INT(1, 100000), .fallback = "8000",
+    {.key = "notification.max_batch", FIELD(notification.max_batch), INT(1, 100000), .fallback = "16000",
      .unit = "events",
      .help = "Events in one transaction at most."},
     {.key = "notification.language", FIELD(notification.language), TEXT, .fallback = "zh",

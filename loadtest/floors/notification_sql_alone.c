@@ -17,7 +17,7 @@
 #include "loadtest/floors/sql_floor.h"
 #include "services/notification/notification_store.h"
 
-#define EVENTS_A_TRANSACTION 8000 /* notification.max_batch */
+#define EVENTS_A_TRANSACTION 16000 /* notification.max_batch */
 #define SKU                  "bench-events"
 
 struct floor_run {
