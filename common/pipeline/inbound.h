@@ -18,10 +18,10 @@ struct inbound {
     struct slice producer; /* empty: it carries no headers of ours */
     int64_t seq;
     int64_t orders; /* what the header says; without headers the lines found */
-    void *prepared; /* by the worker's handler; NULL: nothing */
+    void *prepared; /* set by whoever took it: of the worker's handler (worker.h); NULL: nothing */
 };
 
-struct inbound *inbound_copy(const struct broker_delivery *delivery);
-void inbound_free(struct inbound *m); /* and what was prepared */
+struct inbound *inbound_copy(const struct broker_delivery *delivery); /* release it with inbound_free */
+void inbound_free(struct inbound *m); /* and what was prepared; NULL is fine */
 
 #endif

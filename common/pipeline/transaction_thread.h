@@ -14,7 +14,7 @@
 
 struct transaction_thread;
 
-/* `t` outlives it. Returns E_IO where the system has no thread or descriptor left. */
+/* `t` outlives it. E_IO, and errno says why: the system has no thread or descriptor left. */
 int transaction_thread_start(struct transaction_thread **out, struct transaction *t) MUST_USE;
 
 /* NULL is fine. Waits for a transaction that is under way. */

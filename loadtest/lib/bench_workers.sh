@@ -51,9 +51,9 @@ workers_purge() {
   done
 }
 
-# The last events are no full transaction any more, and the worker waits a tenth of a second for others to come: they
-# do not count.
-LAST_EVENTS=9000
+# The last events, fewer than max_batch, are no full transaction any more, and the worker waits a tenth of a second for
+# others to come: they do not count.
+LAST_EVENTS=18000
 
 worker_drain() { # SERVICE SQL EVENTS [OPTION]…: starts it, waits until the number has risen by so many → events a second
   local service=$1 sql=$2 events=$3 database=$D/store/$1.db before watcher rate last

@@ -19,7 +19,8 @@
  *
  * Rows that a gateway left, when another sink was set meanwhile, go to that one.
  *
- * One thread. The functions below are those of struct worker_handler and struct worker_beside (worker.h).
+ * One thread at a time, but for notify_buyer_prepare. The functions below are those of struct worker_handler
+ * and struct worker_beside (worker.h).
  */
 #ifndef SECKILL_NOTIFICATION_NOTIFY_BUYER_H
 #define SECKILL_NOTIFICATION_NOTIFY_BUYER_H

@@ -1,13 +1,13 @@
 /*
  * Where messages to buyers go. Two families:
  *
- *  - local ones (log, file) take a message at once. They are written before the commit that records them as
- * sent, all of a transaction together: a crash in between writes them again. If they cannot be written, the
- * environment has failed, and with it the transaction.
+ *  - local ones (log, file) take a message at once. It is composed at any time, and written inside of the
+ * transaction that records it as sent: a crash before the commit writes it again. If they cannot be written,
+ * the environment has failed, and with it the transaction.
  *  - a gateway (webhook) needs its time. Messages are recorded as pending first, sent beside the queue, many
  * at once, and each outcome is recorded when it is there.
  *
- * One thread. A sink is made by sink_log_new, sink_file_new or sink_webhook_new.
+ * One thread at a time, but for compose. A sink is made by sink_log_new, sink_file_new or sink_webhook_new.
  */
 #ifndef SECKILL_NOTIFICATION_SINK_H
 #define SECKILL_NOTIFICATION_SINK_H
@@ -51,7 +51,7 @@ struct sink_ops {
     void (*free)(struct sink *s);
 
     /* Local sinks; NULL for a gateway. */
-    /* Appends what is to be written. Reads nothing but the message, so it may run beside the others. */
+    /* Appends what write is to be given. Reads nothing but the message: may run beside the others. */
     void (*compose)(const struct sink_message *m, struct buffer *out);
     void (*write)(struct sink *s, struct slice composed);
     int (*flush)(struct sink *s);    /* before the commit; E_IO with its own log line */

@@ -203,6 +203,8 @@ static void file_reload(struct sink *s)
     }
     close(f->fd);
     f->fd = fd;
+    f->begun = false; /* what could not be taken back stays in the old one */
+    f->failure = 0;
 }
 
 static void file_free(struct sink *s)

@@ -2,10 +2,9 @@
 #ifndef SECKILL_TESTS_NOTIFY_FIXTURE_H
 #define SECKILL_TESTS_NOTIFY_FIXTURE_H
 
-#include "tests/unit/store_support.h"
+#include "tests/unit/transaction_support.h"
 
 #include "common/pipeline/names.h"
-#include "common/pipeline/transaction.h"
 #include "services/notification/notify_buyer.h"
 #include "tests/unit/notification_support.h"
 
@@ -200,21 +199,13 @@ static inline void start(struct fixture *f, const struct sink_ops *ops)
                                          .before_commit = on_before_commit,
                                          .committed = on_committed,
                                          .rolled_back = on_rolled_back};
-    f->t = (struct transaction){.store = f->store,
-                                .replies = replies_new(),
-                                .handler = &f->handler,
-                                .handler_context = f,
-                                .max_attempts = 5};
-    assert_int_equal(inbox_new(&f->t.inbox, f->store, QUEUE_NOTIFICATION, NULL), 0);
-    assert_int_equal(outbox_new(&f->t.outbox, f->store, NULL), 0);
+    transaction_open(&f->t, f->store, QUEUE_NOTIFICATION, &f->handler, f);
 }
 
 /* As it ends, whichever way: what is not committed is gone, what is under way too. */
 static inline void stop(struct fixture *f)
 {
-    replies_free(f->t.replies);
-    outbox_free(f->t.outbox);
-    inbox_free(f->t.inbox);
+    transaction_close(&f->t);
     notify_buyer_free(f->buyer);
     free(f->buyer);
     sink_free(&f->sink->base);

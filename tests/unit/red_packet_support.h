@@ -2,14 +2,13 @@
 #ifndef SECKILL_TESTS_RED_PACKET_SUPPORT_H
 #define SECKILL_TESTS_RED_PACKET_SUPPORT_H
 
-#include "tests/unit/store_support.h"
+#include "tests/unit/transaction_support.h"
 
 #include <jansson.h>
 
 #include "common/base/clock.h"
 #include "common/pipeline/event_message.h"
 #include "common/pipeline/names.h"
-#include "common/pipeline/transaction.h"
 #include "services/redpacket/answer_packet.h"
 #include "services/redpacket/grant_red_packet.h"
 
@@ -75,20 +74,12 @@ static inline void packets_open(struct packet_fixture *f)
                                          .before_commit = fixture_end,
                                          .committed = fixture_committed,
                                          .rolled_back = fixture_rolled_back};
-    f->t = (struct transaction){.store = f->store,
-                                .replies = replies_new(),
-                                .handler = &f->handler,
-                                .handler_context = f,
-                                .max_attempts = 5};
-    assert_int_equal(inbox_new(&f->t.inbox, f->store, QUEUE, NULL), 0);
-    assert_int_equal(outbox_new(&f->t.outbox, f->store, NULL), 0);
+    transaction_open(&f->t, f->store, QUEUE, &f->handler, f);
 }
 
 static inline void packets_close(struct packet_fixture *f)
 {
-    replies_free(f->t.replies);
-    outbox_free(f->t.outbox);
-    inbox_free(f->t.inbox);
+    transaction_close(&f->t);
     grant_red_packet_free(&f->grant);
     red_packet_store_free(f->packets);
     store_close(f->store);

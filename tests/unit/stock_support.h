@@ -2,11 +2,10 @@
 #ifndef SECKILL_TESTS_STOCK_SUPPORT_H
 #define SECKILL_TESTS_STOCK_SUPPORT_H
 
-#include "tests/unit/store_support.h"
+#include "tests/unit/transaction_support.h"
 
 #include "common/broker/publish.h"
 #include "common/pipeline/names.h"
-#include "common/pipeline/transaction.h"
 #include "services/inventory/reserve_stock.h"
 
 struct stock_fixture {
@@ -72,20 +71,12 @@ static inline void stock_open(struct stock_fixture *f)
     f->reserve = (struct reserve_stock){.stock = f->stock};
     f->handler = (struct worker_handler){
         .line = on_line, .before_commit = on_end, .committed = on_committed, .rolled_back = on_rolled_back};
-    f->t = (struct transaction){.store = f->store,
-                                .replies = replies_new(),
-                                .handler = &f->handler,
-                                .handler_context = f,
-                                .max_attempts = 5};
-    assert_int_equal(inbox_new(&f->t.inbox, f->store, "seckill.orders.3", NULL), 0);
-    assert_int_equal(outbox_new(&f->t.outbox, f->store, NULL), 0);
+    transaction_open(&f->t, f->store, "seckill.orders.3", &f->handler, f);
 }
 
 static inline void stock_close(struct stock_fixture *f)
 {
-    replies_free(f->t.replies);
-    outbox_free(f->t.outbox);
-    inbox_free(f->t.inbox);
+    transaction_close(&f->t);
     buffer_free(&f->reserve.line);
     stock_store_free(f->stock);
     store_close(f->store);

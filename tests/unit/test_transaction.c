@@ -1,9 +1,8 @@
 /* The promises of a worker: handled whole or not at all, the innocent go on, poison ends, a fault leaves no
  * trace. */
-#include "tests/unit/store_support.h"
+#include "tests/unit/transaction_support.h"
 
 #include "common/pipeline/names.h"
-#include "common/pipeline/transaction.h"
 #include "services/inventory/stock_store.h"
 
 /* A handler whose lines say what is to become of them; "done X" is written down. Memory counts what it wrote.
@@ -81,13 +80,8 @@ static int set_up(void **state)
     assert_int_equal(statement_prepare(&f->write, f->store, "INSERT INTO done (line) VALUES (?1)", NULL), 0);
     f->handler = (struct worker_handler){
         .line = on_line, .before_commit = before_commit, .committed = committed, .rolled_back = rolled_back};
-    f->t = (struct transaction){.store = f->store,
-                                .replies = replies_new(),
-                                .handler = &f->handler,
-                                .handler_context = f,
-                                .max_attempts = 2};
-    assert_int_equal(inbox_new(&f->t.inbox, f->store, "q", NULL), 0);
-    assert_int_equal(outbox_new(&f->t.outbox, f->store, NULL), 0);
+    transaction_open(&f->t, f->store, "q", &f->handler, f);
+    f->t.max_attempts = 2;
     *state = f;
     return 0;
 }
@@ -95,9 +89,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    replies_free(f->t.replies);
-    outbox_free(f->t.outbox);
-    inbox_free(f->t.inbox);
+    transaction_close(&f->t);
     statement_free(f->write);
     store_close(f->store);
     place_remove(&f->place);

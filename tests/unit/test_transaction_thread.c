@@ -1,5 +1,5 @@
 /* Long transactions in a thread of their own: the caller goes on meanwhile, and the outcome is the same. */
-#include "tests/unit/store_support.h"
+#include "tests/unit/transaction_support.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -50,13 +50,7 @@ static int set_up(void **state)
     do_sql(f->store, "CREATE TABLE done (line TEXT)");
     assert_int_equal(statement_prepare(&f->write, f->store, "INSERT INTO done (line) VALUES (?1)", NULL), 0);
     f->handler = (struct worker_handler){.line = on_line, .committed = committed};
-    f->t = (struct transaction){.store = f->store,
-                                .replies = replies_new(),
-                                .handler = &f->handler,
-                                .handler_context = f,
-                                .max_attempts = 2};
-    assert_int_equal(inbox_new(&f->t.inbox, f->store, "q", NULL), 0);
-    assert_int_equal(outbox_new(&f->t.outbox, f->store, NULL), 0);
+    transaction_open(&f->t, f->store, "q", &f->handler, f);
     assert_int_equal(sem_init(&f->reached, 0, 0), 0);
     assert_int_equal(sem_init(&f->go_on, 0, 0), 0);
     assert_int_equal(transaction_thread_start(&f->thread, &f->t), 0);
@@ -70,9 +64,7 @@ static int tear_down(void **state)
     transaction_thread_free(f->thread);
     sem_destroy(&f->reached);
     sem_destroy(&f->go_on);
-    replies_free(f->t.replies);
-    outbox_free(f->t.outbox);
-    inbox_free(f->t.inbox);
+    transaction_close(&f->t);
     statement_free(f->write);
     store_close(f->store);
     place_remove(&f->place);
