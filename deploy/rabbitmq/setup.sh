@@ -12,8 +12,8 @@
 #     --keep-guest         leave the user guest, even with its well-known password
 #     --remove             take the virtual host, with all that is queued in it, and the users away again
 #
-# One import of one definitions file, given on the standard input, does the whole: no password is ever on a command line
-# or in a file but its own.
+# One import of one definitions file does the whole: no password is ever on a command line or in a file but its own. The
+# file has their salted hashes, and only the user rabbitmq, as whom rabbitmqctl runs, may read it while it is there.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -144,13 +144,20 @@ topic_permissions_json() {
   done
 }
 
+# From a file: rabbitmqctl was seen once to find the end of its standard input too early.
 import() {
-  local service
+  local service file
   install -d -m 0700 "$CREDENTIALS"
   for service in "${SERVICES[@]}"; do secret_make "$CREDENTIALS/$service.password"; done
+  file=$(mktemp)
+  # shellcheck disable=SC2064 # this file, whatever `file` is then
+  trap "rm -f '$file'" EXIT
   printf '{"vhosts":[{"name":"%s"}],"users":[%s],"permissions":[%s],"topic_permissions":[%s],%s' \
-    "$VHOST" "$(users_json)" "$(permissions_json)" "$(topic_permissions_json)" "${DEFINITIONS#\{}" |
-    rabbitmqctl --quiet import_definitions || die 69 "the definitions could not be imported"
+    "$VHOST" "$(users_json)" "$(permissions_json)" "$(topic_permissions_json)" "${DEFINITIONS#\{}" >"$file"
+  chown rabbitmq "$file"
+  rabbitmqctl --quiet import_definitions "$file" || die 69 "the definitions could not be imported"
+  rm "$file"
+  trap - EXIT
   say "virtual host $VHOST: queues, limits, and a user for each of ${SERVICES[*]}"
 }
 
