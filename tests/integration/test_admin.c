@@ -278,6 +278,18 @@ static void test_seckillctl_restocks_once_for_its_key(void **state)
 
 /* ---- under load ---- */
 
+enum { PRESSING = 32 }; /* connections */
+
+/* Waits until both front ends turn away anew: of the answers that are under way now there is one for each
+ * connection at most. */
+static void wait_sold_out(const struct stack *s, struct load *l, struct load *m)
+{
+    assert_true(load_wait_refused(l, load_refused(l) + PRESSING + 1, WAIT_SECONDS));
+    assert_true(load_wait_refused(m, load_refused(m) + PRESSING + 1, WAIT_SECONDS));
+    front_end_assert_left(s->http_port, "hot", 0);
+    front_end_assert_left(second, "hot", 0);
+}
+
 /* Sold out, restocked from here and there while orders press in, each restock sent twice: nothing is oversold
  * and nothing counts twice, and at the end everybody sells again. */
 static void test_restocks_under_load(void **state)
@@ -291,31 +303,31 @@ static void test_restocks_under_load(void **state)
     assert_int_equal(item_put(s, &(struct item_terms){.sku = "hot", .stock = FIRST}), 0);
     admin_assert_shown(second, "hot", 1);
     struct load *l = load_start(&(struct load_spec){.port = s->http_port,
-                                                    .connections = 32,
+                                                    .connections = PRESSING,
                                                     .max_orders = 400000,
                                                     .seconds = 120,
                                                     .sku = "hot",
                                                     .backoff_ms = 5});
     struct load *m = load_start(&(struct load_spec){.port = second,
-                                                    .connections = 32,
+                                                    .connections = PRESSING,
                                                     .max_orders = 400000,
                                                     .seconds = 120,
                                                     .sku = "hot",
                                                     .prefix = "m",
                                                     .backoff_ms = 5});
     for (int round = 0; round < ROUNDS; round++) {
-        front_end_assert_left(s->http_port, "hot", 0);
-        front_end_assert_left(second, "hot", 0);
+        wait_sold_out(s, l, m);
         snprintf(key, sizeof key, "round-%d", round);
         json_t *once = admin_restock(s, round % 2 ? second : s->http_port, "hot", key, MORE, 200);
         json_t *twice = admin_restock(s, round % 2 ? s->http_port : second, "hot", key, MORE, 200);
         assert_true(json_equal(once, twice));
         assert_int_equal(json_number(once, "stock_total"), FIRST + (round + 1) * MORE);
+        admin_assert_shown(s->http_port, "hot", json_number(once, "version"));
+        admin_assert_shown(second, "hot", json_number(once, "version"));
         json_decref(once);
         json_decref(twice);
     }
-    front_end_assert_left(s->http_port, "hot", 0);
-    front_end_assert_left(second, "hot", 0);
+    wait_sold_out(s, l, m);
     last = admin_restock(s, second, "hot", "last", LAST, 200);
     int64_t first_ms = admin_assert_shown(s->http_port, "hot", json_number(last, "version"));
     int64_t second_ms = admin_assert_shown(second, "hot", json_number(last, "version"));
