@@ -80,7 +80,7 @@ static char *put_digits(char *out, int64_t value, int count)
     return out + count;
 }
 
-const char *rfc3339_format(int64_t wall_ms, char out[RFC3339_SIZE])
+static void format(int64_t wall_ms, char out[RFC3339_SIZE])
 {
     if (wall_ms < YEAR_0_MS)
         wall_ms = YEAR_0_MS;
@@ -110,6 +110,20 @@ const char *rfc3339_format(int64_t wall_ms, char out[RFC3339_SIZE])
     p = put_digits(p, ms % MS_PER_S, 3);
     *p++ = 'Z';
     *p = '\0';
+}
+
+/* What was decided together has the same moment, so the last one is often asked for again. */
+const char *rfc3339_format(int64_t wall_ms, char out[RFC3339_SIZE])
+{
+    static _Thread_local struct {
+        int64_t wall_ms;
+        char text[RFC3339_SIZE];
+    } last = {.text = "1970-01-01T00:00:00.000Z"};
+    if (wall_ms != last.wall_ms) {
+        format(wall_ms, last.text);
+        last.wall_ms = wall_ms;
+    }
+    memcpy(out, last.text, sizeof last.text);
     return out;
 }
 

@@ -132,7 +132,7 @@ static int make_parts(struct worker *w)
                                           .handler = &spec->handler,
                                           .handler_context = spec->context,
                                           .max_attempts = spec->max_attempts};
-    if (transaction_thread_start(&w->thread, &w->transaction) != 0) {
+    if (job_thread_start(&w->thread) != 0) {
         log_error("thread_failed", "what=\"%s\"", strerror(errno));
         return EXIT_DISK;
     }
@@ -161,7 +161,7 @@ static int serve(struct worker *w)
 static void free_parts(struct worker *w, bool failed)
 {
     const char *path = NULL;
-    transaction_thread_free(w->thread);
+    job_thread_free(w->thread);
     backup_request_end(&w->backup, w->spec->database);
     if (w->other_backup.running && w->spec->handler.other_file(w->spec->context, &path))
         backup_request_end(&w->other_backup, path);

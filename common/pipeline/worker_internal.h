@@ -3,13 +3,14 @@
 #ifndef SECKILL_PIPELINE_WORKER_INTERNAL_H
 #define SECKILL_PIPELINE_WORKER_INTERNAL_H
 
+#include "common/base/job_thread.h"
 #include "common/base/signals.h"
 #include "common/broker/renewal.h"
 #include "common/pipeline/answer_dead_settle.h"
 #include "common/pipeline/backup_request.h"
 #include "common/pipeline/heartbeat.h"
 #include "common/pipeline/questions.h"
-#include "common/pipeline/transaction_thread.h"
+#include "common/pipeline/transaction.h"
 
 #define TROUBLES 8 /* addresses that are told apart */
 
@@ -45,7 +46,7 @@ struct worker {
     struct rpc_server *rpc;
     struct answer_dead_settle dead_settle;
     struct transaction transaction;
-    struct transaction_thread *thread;          /* makes the long ones */
+    struct job_thread *thread;                  /* makes the long ones */
     struct backup_request backup, other_backup; /* of the database; of the handler's other file */
     struct link link;
     struct hand hand;

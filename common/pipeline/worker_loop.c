@@ -61,22 +61,28 @@ static void acknowledge(struct worker *w)
     FAULT_POINT("worker.acknowledged");
 }
 
+static int make_transaction(void *context)
+{
+    struct worker *w = context;
+    return transaction_handle(&w->transaction, w->hand.messages, w->hand.count);
+}
+
 /*
  * While a long transaction is made the broker would fill the socket and then stand still, and the next one
  * would wait for it. So another thread makes it, and this one takes what comes. A connection that breaks now
  * shows after the commit, like one that breaks during it.
  */
-static int handle_long(struct worker *w)
+static int make_long(struct worker *w)
 {
-    struct pollfd fds[2] = {{.fd = transaction_thread_fd(w->thread), .events = POLLIN}, {.events = POLLIN}};
-    transaction_thread_begin(w->thread, w->hand.messages, w->hand.count);
+    struct pollfd fds[2] = {{.fd = job_thread_fd(w->thread), .events = POLLIN}, {.events = POLLIN}};
+    job_thread_begin(w->thread, make_transaction, w);
     for (;;) {
         bool takes = !w->link.lost && !hand_is_full(w, &w->next);
         bool buffered = takes && broker_connection_has_buffered(w->link.consume);
         fds[1].fd = takes ? broker_connection_fd(w->link.consume) : -1;
         int ready = poll(fds, 2, buffered ? 0 : -1);
         if (ready > 0 && fds[0].revents)
-            return transaction_thread_end(w->thread);
+            return job_thread_end(w->thread);
         if (buffered || (ready > 0 && fds[1].revents)) {
             worker_pump(w, w->link.consume, DELIVERIES_A_PUMP);
             FAULT_POINT("worker.taken_meanwhile");
@@ -113,9 +119,7 @@ static void handle_hand(struct worker *w)
     w->transaction.context = w;
     FAULT_POINT("worker.gathered");
     w->handling = true;
-    w->fault = w->hand.lines < LINES_LONG
-                   ? transaction_handle(&w->transaction, w->hand.messages, w->hand.count)
-                   : handle_long(w);
+    w->fault = w->hand.lines < LINES_LONG ? make_transaction(w) : make_long(w);
     w->handling = false;
     if (w->fault)
         return;

@@ -1,7 +1,8 @@
 /*
  * A file, one line of JSON for each message (schema/messages/notification.json). The lines of a transaction
- * are on the disk before it commits. Those of a long one are written on the way, so that the disk works while
- * the transaction is made; a rollback takes them back. SIGHUP opens the file anew, for logrotate.
+ * are on the disk before it commits. Those of a long one are written on the way by a second thread, so that
+ * the disk works while the transaction is made; a rollback takes them back. SIGHUP opens the file anew, for
+ * logrotate.
  *
  * Assumes that nobody else writes to the file: what a process that was killed left of a line is cut off when
  * the file is opened. That line's transaction was not committed, so its message comes again, as do those that
@@ -19,11 +20,12 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/file.h"
+#include "common/base/job_thread.h"
 #include "common/base/log.h"
 #include "common/pipeline/settings.h"
 #include "services/notification/sink.h"
 
-#define WRITE_SIZE ((size_t)256 * 1024) /* so much is not held back for the end of the transaction */
+#define PIECE_SIZE ((size_t)1024 * 1024) /* so much is not held back for the end of the transaction */
 
 struct sink_file {
     struct sink base;
@@ -33,6 +35,9 @@ struct sink_file {
     bool begun;          /* the open transaction has lines in the file, from `begin` on */
     off_t begin;
     int failure; /* errno, of writing them; 0: none */
+    struct job_thread *thread;
+    bool piece_begun; /* the thread's, with fd, until its end */
+    struct buffer piece;
 };
 
 static struct sink_file *sink_file(struct sink *s)
@@ -129,26 +134,71 @@ static int write_all(int fd, const struct buffer *lines)
     return 0;
 }
 
-static void write_lines(struct sink_file *f)
+static int write_piece(void *context)
+{
+    struct sink_file *f = context;
+    int failure = write_all(f->fd, &f->piece);
+    return failure || fdatasync(f->fd) == 0 ? failure : errno;
+}
+
+static void end_piece(struct sink_file *f)
+{
+    if (!f->piece_begun)
+        return;
+    int failure = job_thread_end(f->thread);
+    f->piece_begun = false;
+    buffer_clear(&f->piece);
+    if (!f->failure)
+        f->failure = failure;
+}
+
+/* Before the first line of a transaction is written. */
+static void note_begin(struct sink_file *f)
 {
     struct stat before;
-    if (f->failure || f->lines.len == 0)
+    if (f->begun || f->failure)
         return;
-    if (!f->begun && fstat(f->fd, &before) != 0) {
-        f->failure = errno;
-        return;
-    }
-    if (!f->begun)
+    if (fstat(f->fd, &before) == 0) {
         f->begin = before.st_size;
-    f->begun = true;
-    f->failure = write_all(f->fd, &f->lines);
+        f->begun = true;
+    } else
+        f->failure = errno;
+}
+
+/* Gives the lines to the thread, unless it has some still: then they are more the next time. */
+static void begin_piece(struct sink_file *f)
+{
+    if (f->piece_begun && !job_thread_is_done(f->thread))
+        return;
+    end_piece(f);
+    note_begin(f);
+    if (f->failure)
+        return;
+    struct buffer empty = f->piece;
+    f->piece = f->lines;
+    f->lines = empty;
+    f->piece_begun = true;
+    job_thread_begin(f->thread, write_piece, f);
+}
+
+/* All lines, to the disk. */
+static void write_rest(struct sink_file *f)
+{
+    end_piece(f);
+    if (f->lines.len > 0)
+        note_begin(f);
+    if (f->lines.len > 0 && !f->failure)
+        f->failure = write_all(f->fd, &f->lines);
     buffer_clear(&f->lines);
+    if (!f->failure && f->begun && fdatasync(f->fd) != 0)
+        f->failure = errno;
 }
 
 /* Nothing of the open transaction stays in the file. */
 static void take_back(struct sink_file *f)
 {
     char path[512];
+    end_piece(f);
     buffer_clear(&f->lines);
     f->failure = f->begun && ftruncate(f->fd, f->begin) != 0 ? errno : 0;
     f->begun = f->failure != 0; /* to be tried again; whatever is left of a line, the next opening cuts off */
@@ -162,20 +212,15 @@ static void file_write(struct sink *s, struct slice composed)
     struct sink_file *f = sink_file(s);
     if (!f->failure)
         buffer_add(&f->lines, composed.data, composed.len);
-    if (f->lines.len < WRITE_SIZE)
-        return;
-    write_lines(f);
-    (void)sync_file_range(f->fd, 0, 0,
-                          SYNC_FILE_RANGE_WRITE); /* the disk may begin; fdatasync has the result */
+    if (f->lines.len >= PIECE_SIZE)
+        begin_piece(f);
 }
 
 static int file_flush(struct sink *s)
 {
     struct sink_file *f = sink_file(s);
     char path[512];
-    write_lines(f);
-    if (!f->failure && f->begun && fdatasync(f->fd) != 0)
-        f->failure = errno;
+    write_rest(f);
     if (!f->failure) {
         f->begun = false;
         return 0;
@@ -210,9 +255,11 @@ static void file_reload(struct sink *s)
 static void file_free(struct sink *s)
 {
     struct sink_file *f = sink_file(s);
+    job_thread_free(f->thread);
     if (f->fd >= 0)
         close(f->fd);
     buffer_free(&f->lines);
+    buffer_free(&f->piece);
     free(f);
 }
 
@@ -236,6 +283,11 @@ int sink_file_new(struct sink **out, const struct settings *settings, struct det
     f->fd = open_file(f->path, why);
     if (f->fd < 0) {
         free(f);
+        return E_IO;
+    }
+    if (job_thread_start(&f->thread) != 0) {
+        detail_set(why, "no thread can be started: %s", strerror(errno));
+        file_free(&f->base);
         return E_IO;
     }
     *out = &f->base;

@@ -2,7 +2,9 @@
 foreach(test number clock buffer file log signals slab notify config config_print)
   seckill_unit_test(test_${test} seckill_base)
 endforeach()
+seckill_unit_test(test_job_thread seckill_base)
 target_link_libraries(test_signals PRIVATE Threads::Threads)
+target_link_libraries(test_job_thread PRIVATE Threads::Threads)
 
 # The programs that test_program runs.
 add_executable(tiny_program tiny_program.c)

@@ -38,6 +38,8 @@ static void test_moments_are_written_with_milliseconds(void **state)
     assert_formatted(1795348800123, "2026-11-22T12:00:00.123Z");
     assert_formatted(253402300799999, "9999-12-31T23:59:59.999Z");
     assert_formatted(-1, "1969-12-31T23:59:59.999Z");
+    assert_formatted(-1, "1969-12-31T23:59:59.999Z");
+    assert_formatted(0, "1970-01-01T00:00:00.000Z");
 }
 
 static void test_moments_without_a_year_are_shown_as_the_nearest_with_one(void **state)
