@@ -7,6 +7,11 @@
 
 store_epoch=1000 # rises each time that a file is put in inventory's way
 
+# Its items stay as they are, all else goes.
+empty_inventory() { # EPOCH
+  python3 "$HERE/lib/empty_store.py" --epoch "$1" "$D/store/inventory.0.db" orders batch_seen outbox
+}
+
 keyed_prepare() {
   "$SECKILL_BIN/seckillctl" --config "$D/seckill.conf" item put bench-keyed --unit-price 100 --stock 1000000000 >/dev/null
   await_item "$SECKILL_URL" bench-keyed
@@ -18,7 +23,7 @@ keyed_measure() { # appends "PAIR DECIDED SQL_ALONE ORDERS ORDERS_A_MESSAGE LOAD
   "$STACK" stop inventory --dir "$D" >/dev/null
   for i in $(seq "$pairs"); do
     store_epoch=$((store_epoch + 1000))
-    python3 "$HERE/lib/empty_store.py" "$D/store/inventory.0.db" "$store_epoch"
+    empty_inventory "$store_epoch"
     batches=$(metric "$SECKILL_URL" "$BATCHES")
     read -r _ _ orders <<<"$(accept_for "$SECKILL_URL" bench-keyed keyed)"
     batches=$(($(metric "$SECKILL_URL" "$BATCHES") - batches))

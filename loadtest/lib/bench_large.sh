@@ -2,7 +2,7 @@
 # bench.sh, row "large": what is decided from a full queue with millions of orders in inventory's file ÷ with none. Two
 # files take turns in inventory's folder: one is emptied before each turn, the other filled (floors/fill_orders.c) once.
 #
-# Needs bench.sh's variables and functions, accept_for and drain of bench_orders.sh, store_epoch of bench_keyed.sh, and
+# Needs bench.sh's variables and functions, accept_for and drain of bench_orders.sh, store_epoch and empty_inventory of bench_keyed.sh, and
 # workers_… of bench_workers.sh.
 
 LARGE_ORDERS=5000000 LARGE_ORDERS_QUICK=50000
@@ -14,13 +14,14 @@ large_prepare() {
 
 # Inventory does not run. What it was to send does not matter to any turn but the one before.
 large_turn() { # none|full EPOCH → orders decided a second
-  local file=$D/store/inventory.0.db what=()
-  [ "$1" = none ] || what=(outbox)
+  local file=$D/store/inventory.0.db
   if [ "$1" = full ]; then
     mv "$file" "$D/large/none.db"
     mv "$D/large/full.db" "$file"
+    python3 "$HERE/lib/empty_store.py" --epoch "$2" --keep-size "$file" outbox
+  else
+    empty_inventory "$2"
   fi
-  python3 "$HERE/lib/empty_store.py" "$file" "$2" "${what[@]}"
   accept_for "$SECKILL_URL" bench-large >/dev/null
   drain "$SECKILL_URL"
   workers_purge
@@ -37,7 +38,7 @@ large_measure() { # appends "PAIR FULL NONE ORDERS LOAD" to D/large.rows
   workers_stop
   "$STACK" stop inventory --dir "$D" >/dev/null
   mkdir "$D/large"
-  python3 "$HERE/lib/empty_store.py" "$D/store/inventory.0.db" "$store_epoch"
+  empty_inventory "$store_epoch"
   cp "$D/store/inventory.0.db" "$D/large/full.db"
   "$SECKILL_BIN/fill_orders" "$D/large/full.db" bench-large "$orders" >/dev/null
   for i in $(seq "$pairs"); do
@@ -49,7 +50,7 @@ large_measure() { # appends "PAIR FULL NONE ORDERS LOAD" to D/large.rows
       printf "pair %d: decided %d/s with %d orders in the file, %d/s with none (%.2f); load %.1f\n",
         v[1], v[2], v[4], v[3], v[2] / v[3], v[5] }'
   done
-  python3 "$HERE/lib/empty_store.py" "$D/store/inventory.0.db" $((store_epoch + 2000))
+  empty_inventory $((store_epoch + 2000))
   rm -rf "$D/large"
   "$STACK" start inventory --dir "$D" >/dev/null
   workers_start

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2016,SC2119,SC2120 # variables of bench.sh; columns are for awk
 # bench.sh, rows "redpacket" and "notification": the events that a worker after the decision handles a second from a
 # full queue ÷ the same SQL alone. Orders fill its queue while it is stopped (inventory decides them), then it empties
-# it. Notification writes its messages to a file (notification.sink=file).
+# it. Both begin with an empty file each time. Notification writes its messages to a file (notification.sink=file).
 #
 # Needs bench.sh's variables and functions, and fill_further of bench_orders.sh.
 
@@ -77,11 +77,18 @@ worker_alone() { # PROGRAM EVENTS EVENTS_A_MESSAGE → events a second
   rm -rf "$D/floor"
 }
 
+empty_worker() { # SERVICE
+  local tables=(notification to_send)
+  [ "$1" = notification ] || tables=(packet balance)
+  python3 "$HERE/lib/empty_store.py" "$D/store/$1.db" "${tables[@]}" batch_seen outbox
+}
+
 worker_pair() { # PAIR SERVICE EVENTS SQL [OPTION]…: appends "PAIR RATE SQL_ALONE EVENTS EVENTS_A_MESSAGE LOAD" to D/SERVICE
   local pair=$1 service=$2 events=$3 sql=$4 messages batch rate alone
   shift 4
   messages=$(queue_messages "seckill.$service")
   batch=$((messages > 0 ? events / messages : 1))
+  empty_worker "$service"
   rate=$(worker_drain "$service" "$sql" "$events" "$@")
   alone=$(worker_alone "${service}_sql_alone" "$events" "$batch")
   echo "$pair $rate $alone $events $batch $(machine_load)" >>"$D/$service"

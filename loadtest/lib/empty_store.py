@@ -1,17 +1,24 @@
-"""Empties inventory's database while it does not run: empty_store.py DATABASE EPOCH [outbox].
+"""Empties tables of a service's database while it does not run.
 
-The orders, the batches seen and what is still to be sent go, and the file shrinks; the items stay as they are. With
-"outbox" only what is still to be sent goes. EPOCH becomes the file's: front ends listen to the highest.
+With --epoch the number becomes that of inventory's file: front ends listen to the highest. The file shrinks, but not
+with --keep-size, which is faster.
 """
+import argparse
 import sqlite3
-import sys
 
-database, epoch, only_outbox = sys.argv[1], int(sys.argv[2]), sys.argv[3:] == ["outbox"]
-connection = sqlite3.connect(database, isolation_level=None)
-for table in ("outbox",) if only_outbox else ("outbox", "orders", "batch_seen"):
+arguments = argparse.ArgumentParser(description=__doc__)
+arguments.add_argument("--epoch", type=int)
+arguments.add_argument("--keep-size", action="store_true")
+arguments.add_argument("database")
+arguments.add_argument("tables", nargs="+")
+options = arguments.parse_args()
+
+connection = sqlite3.connect(options.database, isolation_level=None)
+for table in options.tables:
     connection.execute(f"DELETE FROM {table}")
-connection.execute("UPDATE shard SET epoch = ?", (epoch,))
-if not only_outbox:
+if options.epoch is not None:
+    connection.execute("UPDATE shard SET epoch = ?", (options.epoch,))
+if not options.keep_size:
     connection.execute("VACUUM")
 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 connection.close()
