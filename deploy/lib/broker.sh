@@ -85,6 +85,8 @@ default_pass = $password
 default_user_tags.monitoring = true
 log.file.level = info
 CONF
+  # As rabbitmq/advanced.config has it.
+  printf '[{ra, [{wal_write_strategy, o_sync}]}].\n' >"$home/advanced.config"
   # More lines for the node, of a test that wants a TLS listener, say.
   [[ -z ${SECKILL_BROKER_CONF:-} ]] || cat "$SECKILL_BROKER_CONF" >>"$home/rabbitmq$mark.conf"
   broker_count

@@ -21,7 +21,10 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CONFIG=/etc/seckill/seckill.conf CREDENTIALS=/etc/seckill/credentials CONF=$HERE/rabbitmq.conf
 VHOST='' WITH_CONF=yes RESTART=yes KEEP_GUEST='' REMOVE=''
 SECKILLCTL=${SECKILLCTL:-seckillctl}
-INSTALLED_CONF=/etc/rabbitmq/conf.d/50-seckill.conf ENABLED_PLUGINS=/etc/rabbitmq/enabled_plugins
+INSTALLED_CONF=/etc/rabbitmq/conf.d/50-seckill.conf INSTALLED_ADVANCED=/etc/rabbitmq/advanced.config
+ADVANCED=$HERE/advanced.config # its first line has OURS
+OURS='for Seckill'
+ENABLED_PLUGINS=/etc/rabbitmq/enabled_plugins
 PLUGINS=(rabbitmq_management rabbitmq_prometheus)
 SERVICES=(order inventory notification redpacket ctl) # each is the user seckill-NAME, its password in NAME.password
 
@@ -168,6 +171,22 @@ node_wait() {
     die 69 "RabbitMQ does not run here (systemctl status rabbitmq-server)"
 }
 
+advanced_is_ours() {
+  [[ ! -s $INSTALLED_ADVANCED ]] || head -n 1 "$INSTALLED_ADVANCED" | grep -qF "$OURS"
+}
+
+# There is but one file for such settings, and somebody else may have written it.
+advanced_install() { # returns whether it changed
+  if ! advanced_is_ours; then
+    grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
+      say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
+    return 1
+  fi
+  ! cmp -s "$ADVANCED" "$INSTALLED_ADVANCED" || return 1
+  install -D -m 0644 "$ADVANCED" "$INSTALLED_ADVANCED"
+  say "installed $INSTALLED_ADVANCED"
+}
+
 # Plugins and limits; one restart, where something of them is new. Leaves a node that answers.
 node_configure() {
   local plugin missing=() changed=''
@@ -184,6 +203,7 @@ node_configure() {
     say "installed $INSTALLED_CONF"
     changed=yes
   fi
+  ! advanced_install || changed=yes
   if [[ -z $changed ]]; then
     node_wait
   elif [[ -n $RESTART ]]; then
@@ -209,6 +229,7 @@ remove() {
   rabbitmqctl --quiet delete_vhost "$VHOST" 2>/dev/null || true
   for service in "${SERVICES[@]}"; do rabbitmqctl --quiet delete_user "seckill-$service" 2>/dev/null || true; done
   rm -f "$INSTALLED_CONF"
+  ! advanced_is_ours || rm -f "$INSTALLED_ADVANCED"
   say "removed the virtual host $VHOST and its users; passwords are still in $CREDENTIALS"
 }
 

@@ -220,6 +220,16 @@ sandbox_holds() {
   say "a front end cannot see a database"
 }
 
+# What is in the file for it is one for all settings, so another one is left as it is.
+broker_log_is_synchronous() {
+  # shellcheck disable=SC2016
+  local ask='rabbitmqctl --quiet eval "application:get_env(ra, wal_write_strategy)." | grep -F "{ok,o_sync}"'
+  expect "the broker writes its log with O_SYNC" in_box sh -c "$ask"
+  expect "its administrator's own advanced.config is left alone" in_box sh -c 'cd /etc/rabbitmq && mv advanced.config ours &&
+    echo "[]." >advanced.config && seckill-setup | grep "left /etc/rabbitmq/advanced.config as it is" &&
+    grep -Fx "[]." advanced.config && mv ours advanced.config'
+}
+
 scale_out() {
   expect "a second front end on the same port" in_box systemctl enable --now seckill-order@2
   expect "it takes orders" within 20 takes_orders
@@ -387,6 +397,7 @@ no_secret_on_a_command_line
 sandbox_holds
 alerts_are_explained
 expect "each service's rights at the broker" in_box python3 /share/broker_rights.py /etc/seckill/credentials
+broker_log_is_synchronous
 scale_out
 id_key_changes
 buyers_start stock-1

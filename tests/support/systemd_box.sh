@@ -121,7 +121,7 @@ publish_init() { # PID of unshare
 furnish() {
   local unit
   rm -rf etc/systemd/system etc/rc?.d var/lib/rabbitmq/mnesia var/lib/seckill etc/seckill
-  rm -f etc/rabbitmq/enabled_plugins etc/rabbitmq/conf.d/50-seckill.conf usr/sbin/policy-rc.d
+  rm -f etc/rabbitmq/enabled_plugins etc/rabbitmq/{conf.d/50-seckill.conf,advanced.config} usr/sbin/policy-rc.d
   mkdir -p etc/systemd/system/multi-user.target.wants share
   for unit in systemd-{logind,udevd,udev-trigger,remount-fs}.service modprobe@.service getty.target \
     systemd-journald-audit.socket dev-hugepages.mount sys-fs-fuse-connections.mount; do
