@@ -25,7 +25,7 @@ void job_thread_begin(struct job_thread *t, int (*job)(void *context), void *con
 /* Becomes readable when what was begun is done; not to be read from. */
 int job_thread_fd(const struct job_thread *t);
 
-/* Whether what was begun is done, so that job_thread_end does not wait. */
+/* Between begin and end only: whether the job is done, so that job_thread_end does not wait. */
 bool job_thread_is_done(struct job_thread *t);
 
 /* Waits until it is done. Returns what the job returned. */

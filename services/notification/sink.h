@@ -54,8 +54,9 @@ struct sink_ops {
     /* Appends what write is to be given. Reads nothing but the message: may run beside the others. */
     void (*compose)(const struct sink_message *m, struct buffer *out);
     void (*write)(struct sink *s, struct slice composed);
-    int (*flush)(struct sink *s);    /* before the commit; E_IO with its own log line */
-    void (*discard)(struct sink *s); /* after a rollback */
+    int (*flush)(struct sink *s);      /* before the commit; E_IO with its own log line */
+    void (*committed)(struct sink *s); /* what was flushed stays; NULL: nothing to note */
+    void (*discard)(struct sink *s);   /* after a rollback, of what was flushed too */
 
     /* Gateways; NULL for a local sink. None of these waits. */
     int (*room)(struct sink *s); /* how many more it takes now */

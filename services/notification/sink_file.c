@@ -25,7 +25,7 @@
 #include "common/pipeline/settings.h"
 #include "services/notification/sink.h"
 
-#define PIECE_SIZE ((size_t)1024 * 1024) /* so much is not held back for the end of the transaction */
+#define PIECE_SIZE ((size_t)1024 * 1024) /* with so much the thread begins, if it is free */
 
 struct sink_file {
     struct sink base;
@@ -221,14 +221,17 @@ static int file_flush(struct sink *s)
     struct sink_file *f = sink_file(s);
     char path[512];
     write_rest(f);
-    if (!f->failure) {
-        f->begun = false;
+    if (!f->failure)
         return 0;
-    }
     log_error("messages_not_written", "file=%s why=\"%s\"", log_quote(f->path, path, sizeof path),
               strerror(f->failure));
     take_back(f);
     return E_IO;
+}
+
+static void file_committed(struct sink *s)
+{
+    sink_file(s)->begun = false;
 }
 
 static void file_discard(struct sink *s)
@@ -268,6 +271,7 @@ static const struct sink_ops file_ops = {
     .compose = file_compose,
     .write = file_write,
     .flush = file_flush,
+    .committed = file_committed,
     .discard = file_discard,
     .reload = file_reload,
 };
