@@ -7,10 +7,11 @@
 #     --config FILE        Seckill's settings, for the number of shards and the virtual host (/etc/seckill/seckill.conf)
 #     --credentials DIR    where passwords are kept, mode 0600 (/etc/seckill/credentials)
 #     --conf FILE          the limits to install as /etc/rabbitmq/conf.d/50-seckill.conf (rabbitmq.conf beside this file)
-#     --no-conf            leave the node's configuration and plugins alone
+#     --no-conf            leave the node's configuration, with advanced.config, and plugins alone
 #     --no-restart         do not restart the node where its configuration changed; say that it is needed
 #     --keep-guest         leave the user guest, even with its well-known password
-#     --remove             take the virtual host, with all that is queued in it, and the users away again
+#     --remove             take the virtual host, with all that is queued in it, the users and the node's configuration
+#                          away again
 #
 # One import of one definitions file does the whole: no password is ever on a command line or in a file but its own. The
 # file has their salted hashes, and only the user rabbitmq, as whom rabbitmqctl runs, may read it while it is there.
@@ -176,15 +177,13 @@ advanced_is_ours() {
 }
 
 # There is but one file for such settings, and somebody else may have written it.
-advanced_install() { # returns whether it changed
-  if ! advanced_is_ours; then
-    grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
-      say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
-    return 1
+advanced_is_due() {
+  if advanced_is_ours; then
+    if cmp -s "$ADVANCED" "$INSTALLED_ADVANCED"; then return 1; else return 0; fi
   fi
-  ! cmp -s "$ADVANCED" "$INSTALLED_ADVANCED" || return 1
-  install -D -m 0644 "$ADVANCED" "$INSTALLED_ADVANCED"
-  say "installed $INSTALLED_ADVANCED"
+  grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
+    say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
+  return 1
 }
 
 # Plugins and limits; one restart, where something of them is new. Leaves a node that answers.
@@ -203,7 +202,11 @@ node_configure() {
     say "installed $INSTALLED_CONF"
     changed=yes
   fi
-  ! advanced_install || changed=yes
+  if advanced_is_due; then
+    install -D -m 0644 "$ADVANCED" "$INSTALLED_ADVANCED"
+    say "installed $INSTALLED_ADVANCED"
+    changed=yes
+  fi
   if [[ -z $changed ]]; then
     node_wait
   elif [[ -n $RESTART ]]; then
@@ -230,7 +233,7 @@ remove() {
   for service in "${SERVICES[@]}"; do rabbitmqctl --quiet delete_user "seckill-$service" 2>/dev/null || true; done
   rm -f "$INSTALLED_CONF"
   ! advanced_is_ours || rm -f "$INSTALLED_ADVANCED"
-  say "removed the virtual host $VHOST and its users; passwords are still in $CREDENTIALS"
+  say "removed the virtual host $VHOST, its users and the node's configuration; passwords are still in $CREDENTIALS"
 }
 
 arguments_read "$@"
