@@ -27,6 +27,8 @@ void worker_answer_kept(struct worker *w)
 static void take(struct worker *w, const struct broker_delivery *d)
 {
     struct inbound *m = inbound_copy(d);
+    w->link.quiet_since_ns = clock_mono_ns();
+    w->link.suspect = false;
     if (w->spec->handler.prepare)
         m->prepared = w->spec->handler.prepare(w->spec->context, m->body);
     hand_add(w->handling ? &w->next : &w->hand, m);

@@ -14,7 +14,8 @@
 #include "common/pipeline/worker_internal.h"
 
 #define RETRY_NS (NS_PER_S / 2)
-#define STUCK_S  10 /* a publish that hangs for so long means that the connection is dead */
+#define QUIET_NS (5 * NS_PER_S) /* nothing came for so long: does nothing wait? */
+#define STUCK_S  10             /* a publish that hangs for so long means that the connection is dead */
 
 void link_trouble(struct worker *w, const char *what)
 {
@@ -150,9 +151,36 @@ void link_open(struct worker *w, int64_t now_ns)
     }
     memset(l->trouble, 0, sizeof l->trouble);
     renewal_done(&l->renewal);
+    l->quiet_since_ns = clock_mono_ns();
+    l->suspect = false;
     w->tick_due_ns = 0;
     log_info("broker_connected", "host=%s port=%d queue=%s", address->host, address->port, w->spec->queue);
     FAULT_POINT("worker.consuming");
+}
+
+/*
+ * A node of a cluster that hangs and comes back can leave a consumer of a quorum queue with all of its
+ * prefetch taken, by messages that it never got or by acknowledgements that the queue never got
+ * (rabbitmq-server's pull request 14589): nothing comes any more, on a connection that lives. A new
+ * connection gets them. Asked twice, since what waits the first time may be on its way.
+ */
+void link_check_quiet(struct worker *w, int64_t now_ns)
+{
+    struct link *l = &w->link;
+    uint32_t ready = 0, consumers = 0;
+    struct detail why = {.text = ""};
+    if (now_ns - l->quiet_since_ns < QUIET_NS)
+        return;
+    l->quiet_since_ns = now_ns;
+    if (broker_queue_check(l->consume, w->spec->queue, &ready, &consumers, &why) != 0) {
+        link_trouble(w, why.text);
+        return;
+    }
+    if (ready > 0 && l->suspect) {
+        detail_set(&why, "%s has %u messages and delivers none", w->spec->queue, (unsigned)ready);
+        link_trouble(w, why.text);
+    }
+    l->suspect = ready > 0;
 }
 
 /*

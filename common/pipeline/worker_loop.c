@@ -249,6 +249,10 @@ static int64_t round_connected(struct worker *w)
     relay(w, now_ns, false);
     if (w->fault || w->link.lost || !drained)
         return 0;
+    if (w->hand.count == 0)
+        link_check_quiet(w, now_ns);
+    if (w->link.lost)
+        return 0;
     int64_t due = outbox_relay_due_ns(w->relay);
     if (!w->link.blocked)
         due = earlier(due, w->spec->handler.tick ? earlier(w->tick_due_ns, w->beat.due_ns) : w->beat.due_ns);

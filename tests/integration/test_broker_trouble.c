@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/support/amqp.h"
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
@@ -249,6 +250,60 @@ static void test_decisions_lost_with_a_connection_are_soon_found(void **state)
     load_free(l);
 }
 
+static pid_t holder; /* the client that holds the orders, while it does */
+
+static int end_holder(void **state)
+{
+    int status;
+
+    (void)state;
+    if (holder > 0) {
+        kill(holder, SIGTERM);
+        assert_true(process_wait(holder, WAIT_SECONDS, &status));
+    }
+    holder = 0;
+    return 0;
+}
+
+static bool is_suspicious(void *context)
+{
+    const struct stack *s = context;
+    struct text log = {0};
+    char path[STACK_PATH];
+    bool is_so;
+
+    snprintf(path, sizeof path, "%.400s/log/inventory.log", s->dir);
+    is_so = text_add_file(&log, path) == 0 &&
+            strstr(text_c(&log), "seckill.orders.0 has 1 messages and delivers none") != NULL &&
+            strstr(strstr(text_c(&log), "and delivers none"), " broker_connected ") != NULL;
+    text_free(&log);
+    return is_so;
+}
+
+/* To inventory it is as if the queue had forgotten it: another consumer is the active one, takes one message
+ * and is never done with it. */
+static void test_a_queue_that_delivers_nothing_is_asked_anew(void **state)
+{
+    struct stack *s = *state;
+    struct http_response response;
+    char order_ids[2][27];
+
+    assert_int_equal(stack_stop_gracefully(s, "inventory", "seckill-inventory"), 0);
+    holder = amqp_hold(s, "seckill.orders.0");
+    assert_true(holder > 0);
+    for (int i = 0; i < 2; i++) { /* each is a message: the first is accepted before the second comes */
+        post_order(s, NULL, order_body, &response);
+        assert_accepted(&response, order_ids[i]);
+        http_response_free(&response);
+    }
+    assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
+    assert_true(wait_until(is_suspicious, s, WAIT_SECONDS));
+    end_holder(state);
+    for (int i = 0; i < 2; i++)
+        json_decref(assert_becomes(s, order_ids[i], "confirmed"));
+    assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
+}
+
 int main(void)
 {
     static const char *const sets[] = {"publisher.confirm_timeout_ms=1500", "admission.user_rate=0",
@@ -260,6 +315,8 @@ int main(void)
                                         with_an_item, NULL),
         cmocka_unit_test_setup_teardown(test_unconfirmed_order_is_outcome_unknown_and_its_key_settles_it,
                                         with_an_item, thaw_broker),
+        cmocka_unit_test_setup_teardown(test_a_queue_that_delivers_nothing_is_asked_anew, with_an_item,
+                                        end_holder),
         cmocka_unit_test_setup_teardown(test_orders_are_refused_at_once_under_an_alarm, with_an_item,
                                         end_alarm),
         cmocka_unit_test_setup_teardown(test_load_on_a_frozen_broker_is_accounted_for, with_an_item,

@@ -1,10 +1,12 @@
 /* Another AMQP client. */
 #include "tests/support/amqp.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/clock.h"
 #include "tests/support/json.h"
 #include "tests/support/process.h"
 
@@ -53,6 +55,34 @@ static json_t *read_lines(struct stack *s, const char *const words[], const char
         json_array_append_new(values, json_read(line));
     text_free(&out);
     return values;
+}
+
+static bool is_held(void *context)
+{
+    struct text text = {0};
+    bool held = text_add_file(&text, context) == 0 && strstr(text_c(&text), "holding") != NULL;
+
+    text_free(&text);
+    return held;
+}
+
+pid_t amqp_hold(struct stack *s, const char *queue)
+{
+    char out[STACK_PATH];
+    const char *const argv[] = {"/usr/bin/python3", CLIENT, s->amqp_url, "hold", queue, NULL};
+    pid_t pid;
+    int status;
+
+    snprintf(out, sizeof out, "%.400s/held-%s", s->base, queue);
+    pid = process_start(argv, stack_environment(s), out);
+    if (pid > 0 && wait_until(is_held, out, CLIENT_SECONDS))
+        return pid;
+    fprintf(stderr, "amqp_client.py hold %s: see %s\n", queue, out);
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        process_wait(pid, CLIENT_SECONDS, &status);
+    }
+    return -1;
 }
 
 static json_t *take(struct stack *s, const char *verb, const char *queue, int count, int seconds)

@@ -20,6 +20,10 @@ json_t *amqp_take_lines(struct stack *s, const char *queue, int lines, int secon
 /* Takes so many messages off the queue and gives them back: redelivered from now on. */
 int amqp_touch(struct stack *s, const char *queue, int count, int seconds);
 
+/* Starts a consumer of the queue, of one message, that acknowledges nothing until it gets SIGTERM, and waits
+ * until it is known to the broker. Its process id, or -1 after having said why. */
+pid_t amqp_hold(struct stack *s, const char *queue);
+
 /* Makes a durable queue of the test's own, bound to the exchange. Delete it at the end. */
 int amqp_make_queue(struct stack *s, const char *queue, const char *exchange, const char *key);
 

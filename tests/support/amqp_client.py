@@ -6,6 +6,8 @@
                                                  one JSON object for each: body, headers, routing_key
   amqp_client.py URL take-lines QUEUE LINES SECONDS   the same, until the bodies have so many lines
   amqp_client.py URL touch QUEUE COUNT SECONDS   takes so many messages and gives them back: they are redelivered ones
+  amqp_client.py URL hold QUEUE                  consumes one message and acknowledges nothing, until SIGTERM; prints
+                                                 "holding" when the broker knows of it
   amqp_client.py URL make-queue QUEUE EXCHANGE KEY    durable, bound
   amqp_client.py URL delete-queue QUEUE
   amqp_client.py URL ask KEY METHOD              standard input is an array of questions for seckill.rpc; prints each
@@ -66,6 +68,13 @@ def touch(channel, queue, count, seconds):
     channel.basic_nack(0, multiple=True, requeue=True)
 
 
+def hold(channel, queue):
+    channel.basic_qos(prefetch_count=1)
+    channel.basic_consume(queue, lambda *delivery: None)
+    print("holding", flush=True)
+    channel.start_consuming()
+
+
 def make_queue(channel, queue, exchange, key):
     channel.queue_declare(queue, durable=True)
     channel.queue_bind(queue, exchange, key)
@@ -116,6 +125,7 @@ VERBS = {
     "take": take,
     "take-lines": take_lines,
     "touch": touch,
+    "hold": hold,
     "make-queue": make_queue,
     "delete-queue": delete_queue,
     "ask": ask,
