@@ -42,7 +42,6 @@ enum crash_reach {
     REACH_LOAD,       /* by orders */
     REACH_START,      /* by starting the process */
     REACH_REDELIVERY, /* by starting it after a kill with messages in hand */
-    REACH_BACKLOG,    /* by starting it when much waits and more comes */
     REACH_IDLE,       /* by having nothing to do */
     REACH_ASKED,      /* by an operator's question: item put, campaign put, dead drop */
     REACH_CUT,        /* by the broker closing all connections */
@@ -74,7 +73,6 @@ struct crash_scene {
     int load_count;
     bool sells_out;
     enum crash_reach reach;
-    int accepted_before; /* when the process had ended for its start with the fault */
     struct armed armed;
     /* What a provocation has done, to be undone: */
     pid_t frozen, operator_pid;

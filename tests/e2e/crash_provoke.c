@@ -215,7 +215,6 @@ void crash_provoke(struct crash_scene *scene, enum crash_reach reach)
     case REACH_LOAD:
     case REACH_START:
     case REACH_REDELIVERY:
-    case REACH_BACKLOG:
     case REACH_FILE_SINK:
     case REACH_NEW_FILE:
     case REACH_KINDS:

@@ -20,9 +20,6 @@ enum { WAIT_SECONDS = 60, HEAL_SECONDS = 60, LOAD_SECONDS = 150 };
 /* Too late in a load, it comes the first time that it can: then it has to. */
 enum { REACH_SECONDS = 4, REACH_SURELY_SECONDS = 40, TRIES = 3 };
 
-/* Orders that are accepted while the process is not there: worth a long transaction (worker_loop.c). */
-enum { BACKLOG = 3000 };
-
 /* Dead for the broker, and for every supervisor that asks. */
 enum { STOP_MS = 3 * 1000 * CRASH_HEARTBEAT_S };
 
@@ -69,10 +66,7 @@ static bool needs_orders_throughout(const struct crash *crash)
 {
     int most;
 
-    if (!crash->point[0])
-        return false;
-    enum crash_reach reach = crash_reach_of(crash->point, &most);
-    return reach == REACH_CUT || reach == REACH_BACKLOG;
+    return crash->point[0] && crash_reach_of(crash->point, &most) == REACH_CUT;
 }
 
 static void begin(struct crash_scene *scene)
@@ -183,13 +177,6 @@ static void strike(struct crash_scene *scene)
     }
 }
 
-static bool has_backlog(void *context)
-{
-    const struct crash_scene *scene = context;
-
-    return accepted(scene) >= scene->accepted_before + BACKLOG;
-}
-
 /* Ends the process so that it can be started with the fault. */
 static void make_way(struct crash_scene *scene)
 {
@@ -206,17 +193,13 @@ static void make_way(struct crash_scene *scene)
     }
     if (pid > 0 && !process_wait(pid, WAIT_SECONDS, &status))
         fail_msg("%s does not end on SIGTERM", scene->crash->process->program);
-    scene->accepted_before = accepted(scene);
-    if (scene->reach == REACH_BACKLOG && !wait_until(has_backlog, scene, WAIT_SECONDS))
-        fail_msg("no backlog gathers for %s", scene->crash->process->program);
 }
 
 /* Can the point be reached before the process is ready? Then nobody waits for that. */
 static bool may_be_early(enum crash_reach reach)
 {
-    return reach == REACH_START || reach == REACH_LOAD || reach == REACH_REDELIVERY ||
-           reach == REACH_BACKLOG || reach == REACH_IDLE || reach == REACH_ASKED ||
-           reach == REACH_FILE_SINK || reach == REACH_KINDS;
+    return reach == REACH_START || reach == REACH_LOAD || reach == REACH_REDELIVERY || reach == REACH_IDLE ||
+           reach == REACH_ASKED || reach == REACH_FILE_SINK || reach == REACH_KINDS;
 }
 
 /* Arguments of a start: whether it waits, and where notification's messages go. stack.sh remembers the
