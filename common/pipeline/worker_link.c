@@ -167,17 +167,17 @@ void link_open(struct worker *w, int64_t now_ns)
 void link_check_quiet(struct worker *w, int64_t now_ns)
 {
     struct link *l = &w->link;
-    uint32_t ready = 0, consumers = 0;
+    uint32_t ready = 0;
     struct detail why = {.text = ""};
     if (now_ns - l->quiet_since_ns < QUIET_NS)
         return;
     l->quiet_since_ns = now_ns;
-    if (broker_queue_check(l->consume, w->spec->queue, &ready, &consumers, &why) != 0) {
+    if (broker_queue_check(l->consume, w->spec->queue, &ready, NULL, &why) != 0) {
         link_trouble(w, why.text);
         return;
     }
     if (ready > 0 && l->suspect) {
-        detail_set(&why, "%s has %u messages and delivers none", w->spec->queue, (unsigned)ready);
+        detail_set(&why, "%s delivers nothing; messages that wait: %u", w->spec->queue, (unsigned)ready);
         link_trouble(w, why.text);
     }
     l->suspect = ready > 0;

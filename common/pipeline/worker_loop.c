@@ -69,8 +69,10 @@ static int make_transaction(void *context)
 
 /*
  * While a long transaction is made the broker would fill the socket and then stand still, and the next one
- * would wait for it. So another thread makes it, and this one takes what comes. A connection that breaks now
- * shows after the commit, like one that breaks during it.
+ * would wait for it. So another thread makes it, and this one takes what comes. All that transaction_handle
+ * touches is that thread's until then: the messages in hand, the store, inbox and outbox, the replies and the
+ * connection that they go through, the handler's memory but for what prepare needs. A connection that breaks
+ * now shows after the commit, like one that breaks during it.
  */
 static int make_long(struct worker *w)
 {

@@ -178,12 +178,12 @@ advanced_is_ours() {
 
 # There is but one file for such settings, and somebody else may have written it.
 advanced_is_due() {
-  if advanced_is_ours; then
-    if cmp -s "$ADVANCED" "$INSTALLED_ADVANCED"; then return 1; else return 0; fi
+  if ! advanced_is_ours; then
+    grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
+      say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
+    return 1
   fi
-  grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
-    say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
-  return 1
+  ! cmp -s "$ADVANCED" "$INSTALLED_ADVANCED"
 }
 
 # Plugins and limits; one restart, where something of them is new. Leaves a node that answers.

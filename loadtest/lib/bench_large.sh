@@ -2,8 +2,8 @@
 # bench.sh, row "large": what is decided from a full queue with millions of orders in inventory's file ÷ with none. Two
 # files take turns in inventory's folder: one is emptied before each turn, the other filled (floors/fill_orders.c) once.
 #
-# Needs bench.sh's variables and functions, accept_for and drain of bench_orders.sh, store_epoch and empty_inventory of bench_keyed.sh, and
-# workers_… of bench_workers.sh.
+# Needs bench.sh's variables and functions, accept_for and drain of bench_orders.sh, store_epoch and empty_inventory of
+# bench_keyed.sh, and workers_… of bench_workers.sh.
 
 LARGE_ORDERS=5000000 LARGE_ORDERS_QUICK=50000
 

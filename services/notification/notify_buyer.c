@@ -175,8 +175,6 @@ int notify_buyer_before_commit(struct notify_buyer *n)
 
 void notify_buyer_committed(struct notify_buyer *n)
 {
-    if (n->sink->ops->committed)
-        n->sink->ops->committed(n->sink);
     if (n->added && !is_local(n))
         n->no_more = false;
     n->added = false;

@@ -54,9 +54,10 @@ struct sink_ops {
     /* Appends what write is to be given. Reads nothing but the message: may run beside the others. */
     void (*compose)(const struct sink_message *m, struct buffer *out);
     void (*write)(struct sink *s, struct slice composed);
-    int (*flush)(struct sink *s);      /* before the commit; E_IO with its own log line */
-    void (*committed)(struct sink *s); /* what was flushed stays; NULL: nothing to note */
-    void (*discard)(struct sink *s);   /* after a rollback, of what was flushed too */
+    int (*flush)(struct sink *s); /* before the commit; E_IO with its own log line */
+    /* After a rollback. What was flushed stays: a commit that failed to sync can still be found in the log by
+     * the next process, and then its messages count as sent. */
+    void (*discard)(struct sink *s);
 
     /* Gateways; NULL for a local sink. None of these waits. */
     int (*room)(struct sink *s); /* how many more it takes now */

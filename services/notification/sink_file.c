@@ -1,8 +1,8 @@
 /*
  * A file, one line of JSON for each message (schema/messages/notification.json). The lines of a transaction
  * are on the disk before it commits. Those of a long one are written on the way by a second thread, so that
- * the disk works while the transaction is made; a rollback takes them back. SIGHUP opens the file anew, for
- * logrotate.
+ * the disk works while the transaction is made; a rollback takes them back, but not after the flush (sink.h).
+ * SIGHUP opens the file anew, for logrotate.
  *
  * Assumes that nobody else writes to the file: what a process that was killed left of a line is cut off when
  * the file is opened. That line's transaction was not committed, so its message comes again, as do those that
@@ -221,17 +221,14 @@ static int file_flush(struct sink *s)
     struct sink_file *f = sink_file(s);
     char path[512];
     write_rest(f);
-    if (!f->failure)
+    if (!f->failure) {
+        f->begun = false;
         return 0;
+    }
     log_error("messages_not_written", "file=%s why=\"%s\"", log_quote(f->path, path, sizeof path),
               strerror(f->failure));
     take_back(f);
     return E_IO;
-}
-
-static void file_committed(struct sink *s)
-{
-    sink_file(s)->begun = false;
 }
 
 static void file_discard(struct sink *s)
@@ -271,7 +268,6 @@ static const struct sink_ops file_ops = {
     .compose = file_compose,
     .write = file_write,
     .flush = file_flush,
-    .committed = file_committed,
     .discard = file_discard,
     .reload = file_reload,
 };

@@ -274,8 +274,8 @@ static bool is_suspicious(void *context)
 
     snprintf(path, sizeof path, "%.400s/log/inventory.log", s->dir);
     is_so = text_add_file(&log, path) == 0 &&
-            strstr(text_c(&log), "seckill.orders.0 has 1 messages and delivers none") != NULL &&
-            strstr(strstr(text_c(&log), "and delivers none"), " broker_connected ") != NULL;
+            strstr(text_c(&log), "seckill.orders.0 delivers nothing; messages that wait: 1") != NULL &&
+            strstr(strstr(text_c(&log), "delivers nothing"), " broker_connected ") != NULL;
     text_free(&log);
     return is_so;
 }
