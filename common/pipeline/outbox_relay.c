@@ -51,6 +51,7 @@ struct flight {   /* in the order of their tags */
     int64_t *ids; /* its rows; owned */
     int count;
     uint64_t tag;
+    int64_t sent_ns; /* or when the broker was last seen blocked, if that is later */
     struct lane *lane;
     size_t bytes;
     bool is_lines, returned;
@@ -61,12 +62,14 @@ struct outbox_relay {
     struct store *store;
     const char *name;
     int window;
+    int64_t confirm_timeout_ns;
     struct statement *st[STATEMENTS];
     struct lane lanes[RELAY_LANES_MAX];
     int lane_count;
     struct bundles bundles; /* of the lane that is being run */
     struct flight *flights;
     int flight_count;
+    int64_t run_ns;     /* when outbox_relay_run was called last */
     int64_t *confirmed; /* ids to delete */
     size_t confirmed_count, confirmed_cap;
     size_t swept; /* how many of them the open transaction deleted */
@@ -80,6 +83,7 @@ int outbox_relay_new(struct outbox_relay **out, struct store *store,
     r->store = store;
     r->name = options->name;
     r->window = options->window;
+    r->confirm_timeout_ns = options->confirm_timeout_ms * NS_PER_MS;
     for (; options->exchanges[r->lane_count]; r->lane_count++)
         r->lanes[r->lane_count] = (struct lane){.exchange = options->exchanges[r->lane_count], .more = true};
     int error = statements_prepare(r->st, store, sql, STATEMENTS, why);
@@ -143,6 +147,7 @@ static void publish_message(struct outbox_relay *r, const struct flight *flight,
     struct flight *f = &r->flights[r->flight_count];
     *f = *flight;
     f->bytes = body.len;
+    f->sent_ns = r->run_ns;
     struct broker_message message = {
         .exchange = f->lane->exchange,
         .routing_key = routing_key,
@@ -276,9 +281,20 @@ static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_con
 int outbox_relay_run(struct outbox_relay *r, struct broker_connection *publish, int64_t now_ns)
 {
     int error = 0;
+    r->run_ns = now_ns;
+    for (int i = 0; i < r->flight_count && broker_connection_blocked(publish); i++)
+        r->flights[i].sent_ns = now_ns;
     for (int i = 0; i < r->lane_count && !error; i++)
         error = run_lane(r, &r->lanes[i], publish, now_ns);
     return error;
+}
+
+bool outbox_relay_is_overdue(const struct outbox_relay *r, int64_t now_ns)
+{
+    for (int i = 0; i < r->flight_count; i++)
+        if (now_ns - r->flights[i].sent_ns >= r->confirm_timeout_ns)
+            return true;
+    return false;
 }
 
 static void add_confirmed(struct outbox_relay *r, int64_t id, int64_t now_ns)

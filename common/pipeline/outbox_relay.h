@@ -8,7 +8,8 @@
  *
  * Each exchange is a lane of its own. A row that is refused (nack) or returned stays, and its lane pauses, 1
  * s at first and up to 30 s; the other lanes, and the orders, do not wait for it. While the broker is blocked
- * nothing is published.
+ * nothing is published. A confirm that does not come at all is outbox_relay_is_overdue's: only another
+ * connection gets what was published out of doubt.
  *
  * Deleting is a write, so it rides along in the worker's next transaction (outbox_relay_sweep,
  * outbox_relay_swept) or, when there is none for a while, has one of its own. One thread. Error codes are
@@ -33,6 +34,7 @@ struct outbox_relay_options {
                          "<name>-<first>-<last>"; must stay valid */
     const char *const *exchanges; /* the lanes; ends with NULL, at most RELAY_LANES_MAX; must stay valid */
     int window;                   /* messages in flight, of each lane */
+    int64_t confirm_timeout_ms;   /* see outbox_relay_is_overdue */
 };
 
 int outbox_relay_new(struct outbox_relay **out, struct store *store,
@@ -43,6 +45,10 @@ void outbox_relay_wake(struct outbox_relay *r); /* rows were committed */
 
 /* Publishes what is due. Outside of a transaction. A connection that breaks shows in its next pump. */
 int outbox_relay_run(struct outbox_relay *r, struct broker_connection *publish, int64_t now_ns) MUST_USE;
+
+/* Has a message waited for its confirm for confirm_timeout_ms? The time in which outbox_relay_run found the
+ * connection blocked does not count. First pump what came: a process that was held up has late confirms. */
+bool outbox_relay_is_overdue(const struct outbox_relay *r, int64_t now_ns);
 
 /* Events of the publish connection. Tags of other messages on it are ignored. */
 void outbox_relay_confirmed(struct outbox_relay *r, uint64_t tag, bool multiple, bool ack, int64_t now_ns);

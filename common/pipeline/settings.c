@@ -143,6 +143,11 @@ const struct config_option settings_table[] = {
     {.key = "trace.hash_users", FIELD(trace.hash_users), .type = CONFIG_BOOL, .fallback = "off",
      .help = "Users are recorded as hashes under a key that nobody keeps."},
 
+    {.key = "worker.confirm_timeout_ms", FIELD(worker.confirm_timeout_ms), INT(1000, 600000),
+     .fallback = "30000", .unit = "ms",
+     .help = "When a worker gives up a connection on which the broker does not confirm what the outbox sends; on "
+             "another one it is sent again."},
+
     {.key = "inventory.shard", FIELD(inventory.shard), INT(0, MAX_SHARDS - 1), .fallback = "0",
      .help = "The shard that this inventory process serves; less than `topology.shards`."},
     {.key = "inventory.max_batch", FIELD(inventory.max_batch), INT(1, 100000), .fallback = "8000",

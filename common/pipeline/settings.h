@@ -62,6 +62,9 @@ struct settings {
         bool hash_users;
     } trace;
     struct {
+        int64_t confirm_timeout_ms; /* of the outbox's messages */
+    } worker;
+    struct {
         int64_t shard;
         int64_t max_batch;    /* orders in a transaction at most */
         int64_t prefetch;     /* messages */

@@ -103,8 +103,10 @@ static int open_store(struct worker *w)
 static int make_parts(struct worker *w)
 {
     const struct worker_spec *spec = w->spec;
-    const struct outbox_relay_options relay = {
-        .name = spec->service, .exchanges = spec->outbox_exchanges, .window = spec->relay_window};
+    const struct outbox_relay_options relay = {.name = spec->service,
+                                               .exchanges = spec->outbox_exchanges,
+                                               .window = spec->relay_window,
+                                               .confirm_timeout_ms = spec->confirm_timeout_ms};
     struct detail why = {.text = ""};
     int error = inbox_new(&w->inbox, w->store, spec->queue, &why);
     if (!error)

@@ -44,6 +44,7 @@ int worker_main_run(struct worker_main *m, const struct worker_spec *spec)
     whole.addresses = &m->addresses;
     whole.heartbeat_s = (int)m->settings.broker.heartbeat_s;
     whole.timeout_ms = (int)m->settings.broker.timeout_ms;
+    whole.confirm_timeout_ms = m->settings.worker.confirm_timeout_ms;
     page_cache_reserve();
     int code = worker_run(&whole, m->signal_fd);
     broker_addresses_free(&m->addresses);

@@ -249,6 +249,34 @@ static void test_batch_whose_confirm_was_lost_is_published_again_and_counts_once
     load_free(l);
 }
 
+static bool audit_holds(void *context)
+{
+    return audit_passes(context);
+}
+
+/* The broker has the event and says so, on a connection whose heartbeats are far apart. */
+static void test_event_without_its_confirm_is_sent_again_on_another_connection(void **state)
+{
+    static const char *const patient[] = {"broker.heartbeat_s=60", "worker.confirm_timeout_ms=1000", NULL};
+    static const char *const usual[] = {NULL};
+    struct stack *s = *state;
+    struct tcp_counts before;
+    char id[27];
+
+    assert_int_equal(item_put(s, &(struct item_terms){.sku = "unheard-of", .stock = 100}), 0);
+    proxied_restart_inventory(&proxies, s, patient);
+    assert_true(stack_wait_ready(s, WAIT_SECONDS));
+    tcp_proxy_counts(proxies.inventory, &before);
+    tcp_proxy_set(proxies.inventory, &(struct tcp_rule){PUBLISH, .to_client = TCP_SWALLOW});
+    assert_int_equal(front_end_order(s->http_port, "u1", "unheard-of", NULL, id), 202);
+    front_end_assert_becomes(s->http_port, id, "confirmed");
+    wait_dialled_again(proxies.inventory, before.accepted, WAIT_SECONDS);
+    tcp_proxy_set(proxies.inventory, NULL);
+    assert_true(wait_until(audit_holds, s, WAIT_SECONDS));
+    proxied_restart_inventory(&proxies, s, usual);
+    assert_true(stack_wait_ready(s, WAIT_SECONDS));
+}
+
 int main(int argc, char **argv)
 {
     static const char *const sets[] = {"publisher.confirm_timeout_ms=1500", "broker.heartbeat_s=1",
@@ -257,6 +285,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_services_get_behind_the_networks),
         cmocka_unit_test(test_order_without_its_confirm_is_504_and_the_next_503_at_once),
         cmocka_unit_test(test_batch_whose_confirm_was_lost_is_published_again_and_counts_once),
+        cmocka_unit_test(test_event_without_its_confirm_is_sent_again_on_another_connection),
         cmocka_unit_test(test_every_trouble_is_survived),
         STACK_END,
     };

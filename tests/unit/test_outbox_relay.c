@@ -51,7 +51,7 @@ struct fixture {
 
 static const char *const exchanges[] = {EXCHANGE_EVENTS, EXCHANGE_DEAD, NULL};
 static const struct outbox_relay_options options = {
-    .name = "inventory.0", .exchanges = exchanges, .window = WINDOW};
+    .name = "inventory.0", .exchanges = exchanges, .window = WINDOW, .confirm_timeout_ms = 30000};
 
 static int set_up(void **state)
 {
@@ -361,6 +361,40 @@ static void test_nothing_goes_out_while_the_broker_is_blocked(void **state)
     assert_int_equal(broker.tag, 1);
 }
 
+static void test_a_confirm_that_does_not_come_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t limit_ns = options.confirm_timeout_ms * NS_PER_MS;
+    assert_false(outbox_relay_is_overdue(f->relay, INT64_MAX)); /* nothing is on its way */
+    add(f, EXCHANGE_DEAD, "dead-1");
+    run(f, NS_PER_S);
+    add(f, EXCHANGE_DEAD, "dead-2");
+    run(f, 2 * NS_PER_S);
+    assert_false(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns - 1));
+    assert_true(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns));
+    outbox_relay_confirmed(f->relay, 1, false, true, 3 * NS_PER_S);
+    assert_false(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns));
+    assert_true(outbox_relay_is_overdue(f->relay, 2 * NS_PER_S + limit_ns));
+    outbox_relay_lost(f->relay);
+    assert_false(outbox_relay_is_overdue(f->relay, INT64_MAX));
+}
+
+/* An alarm may hold back what was published before it, for as long as it lasts. */
+static void test_the_time_of_an_alarm_does_not_count_against_a_confirm(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t limit_ns = options.confirm_timeout_ms * NS_PER_MS;
+    add(f, EXCHANGE_DEAD, "dead-1");
+    run(f, 0);
+    broker.blocked = true;
+    run(f, 10 * limit_ns);
+    assert_false(outbox_relay_is_overdue(f->relay, 10 * limit_ns));
+    broker.blocked = false;
+    run(f, 10 * limit_ns + NS_PER_S);
+    assert_false(outbox_relay_is_overdue(f->relay, 11 * limit_ns - 1));
+    assert_true(outbox_relay_is_overdue(f->relay, 11 * limit_ns));
+}
+
 static void test_a_rolled_back_sweep_is_done_again(void **state)
 {
     struct fixture *f = *state;
@@ -396,6 +430,8 @@ int main(void)
         TEST(test_a_lane_that_pauses_does_not_hold_the_other),
         TEST(test_after_a_lost_connection_unconfirmed_rows_go_out_again),
         TEST(test_nothing_goes_out_while_the_broker_is_blocked),
+        TEST(test_a_confirm_that_does_not_come_is_noticed),
+        TEST(test_the_time_of_an_alarm_does_not_count_against_a_confirm),
         TEST(test_a_rolled_back_sweep_is_done_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

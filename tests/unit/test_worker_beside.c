@@ -141,6 +141,7 @@ static int run(struct fixture *f)
         .prefetch = 1,
         .max_batch = 1,
         .relay_window = 1,
+        .confirm_timeout_ms = 30000,
         .max_attempts = 1,
         .handler = {.open = on_open, .line = on_line, .beside = &beside},
         .context = f,
