@@ -40,6 +40,7 @@ struct crash {
 /* How a point is reached. */
 enum crash_reach {
     REACH_LOAD,       /* by orders */
+    REACH_BACKLOG,    /* by starting it with orders enough for several of the longest transactions */
     REACH_START,      /* by starting the process */
     REACH_REDELIVERY, /* by starting it after a kill with messages in hand */
     REACH_IDLE,       /* by having nothing to do */
@@ -73,6 +74,7 @@ struct crash_scene {
     int load_count;
     bool sells_out;
     enum crash_reach reach;
+    char max_batch[48]; /* a setting for its start */
     struct armed armed;
     /* What a provocation has done, to be undone: */
     pid_t frozen, operator_pid;

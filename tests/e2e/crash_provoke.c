@@ -213,6 +213,7 @@ void crash_provoke(struct crash_scene *scene, enum crash_reach reach)
         trial_restock(scene->trial, scene->crash->orders);
     switch (reach) {
     case REACH_LOAD:
+    case REACH_BACKLOG:
     case REACH_START:
     case REACH_REDELIVERY:
     case REACH_FILE_SINK:

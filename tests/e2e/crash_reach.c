@@ -50,6 +50,7 @@ static const struct {
     {"front_end.http_stopped", REACH_TERM, 0},
     /* workers */
     {"worker.gathered", REACH_LOAD, EACH_BATCH},
+    {"worker.taken_meanwhile", REACH_BACKLOG, 0},
     {"transaction.begun", REACH_LOAD, EACH_BATCH},
     {"transaction.line", REACH_LOAD, EACH_ORDER},
     {"transaction.before_commit", REACH_LOAD, EACH_BATCH},

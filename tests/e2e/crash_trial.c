@@ -20,6 +20,10 @@ enum { WAIT_SECONDS = 60, HEAL_SECONDS = 60, LOAD_SECONDS = 150 };
 /* Too late in a load, it comes the first time that it can: then it has to. */
 enum { REACH_SECONDS = 4, REACH_SURELY_SECONDS = 40, TRIES = 3 };
 
+/* Of a worker: as in crash_settings, and what makes a transaction one that a thread of its own makes,
+ * although the orders come a few in a message and the prefetch ends at so many messages. */
+enum { MAX_BATCH = 500, MAX_BATCH_LONG = 1000, BACKLOG = 4 * MAX_BATCH_LONG };
+
 /* Dead for the broker, and for every supervisor that asks. */
 enum { STOP_MS = 3 * 1000 * CRASH_HEARTBEAT_S };
 
@@ -60,13 +64,14 @@ static void begin_campaign(struct crash_scene *scene)
     campaign_put(scene->stack, trial_sku(scene->trial), "1000000000", number, "1");
 }
 
-/* Is something to be unconfirmed at a moment that comes a second or more after the stock was filled up? The
- * front end sends nothing more for what is sold out. */
+/* Is something to be unconfirmed at a moment that comes a second or more after the stock was filled up, or
+ * are orders to come while nobody can fill it up? The front end sends nothing more for what is sold out. */
 static bool needs_orders_throughout(const struct crash *crash)
 {
     int most;
+    enum crash_reach reach = crash_reach_of(crash->point, &most);
 
-    return crash->point[0] && crash_reach_of(crash->point, &most) == REACH_CUT;
+    return crash->point[0] && (reach == REACH_CUT || reach == REACH_BACKLOG);
 }
 
 static void begin(struct crash_scene *scene)
@@ -198,40 +203,63 @@ static void make_way(struct crash_scene *scene)
 /* Can the point be reached before the process is ready? Then nobody waits for that. */
 static bool may_be_early(enum crash_reach reach)
 {
-    return reach == REACH_START || reach == REACH_LOAD || reach == REACH_REDELIVERY || reach == REACH_IDLE ||
-           reach == REACH_ASKED || reach == REACH_FILE_SINK || reach == REACH_KINDS;
+    return reach == REACH_START || reach == REACH_BACKLOG || reach == REACH_LOAD ||
+           reach == REACH_REDELIVERY || reach == REACH_IDLE || reach == REACH_ASKED ||
+           reach == REACH_FILE_SINK || reach == REACH_KINDS;
 }
 
-/* Arguments of a start: whether it waits, and where notification's messages go. stack.sh remembers the
- * latter. */
-static const char *const *start_arguments(const struct crash_scene *scene, bool waits, bool has_file_sink,
-                                          const char *out[4])
+enum { START_ARGUMENTS = 6 };
+
+/* Arguments of a start, the one with the fault or one as usual: whether it waits, how long transactions are,
+ * where notification's messages go. stack.sh remembers the settings. */
+static const char *const *start_arguments(struct crash_scene *scene, bool waits, enum crash_reach reach,
+                                          const char *out[START_ARGUMENTS])
 {
+    const char *service = scene->crash->process->service;
     int count = 0;
 
     if (!waits)
         out[count++] = "--no-wait";
-    if (strcmp(scene->crash->process->service, "notification") == 0) {
+    if (strcmp(service, "order") != 0) {
+        snprintf(scene->max_batch, sizeof scene->max_batch, "%s.max_batch=%d", service,
+                 reach == REACH_BACKLOG ? MAX_BATCH_LONG : MAX_BATCH);
         out[count++] = "--set";
-        out[count++] = has_file_sink ? "notification.sink=file" : "notification.sink=webhook";
+        out[count++] = scene->max_batch;
+    }
+    if (strcmp(service, "notification") == 0) {
+        out[count++] = "--set";
+        out[count++] = reach == REACH_FILE_SINK ? "notification.sink=file" : "notification.sink=webhook";
     }
     out[count] = NULL;
     return out;
 }
 
+struct backlog {
+    const struct crash_scene *scene;
+    int accepted;
+};
+
+static bool has_backlog(void *context)
+{
+    const struct backlog *b = context;
+
+    return accepted(b->scene) >= b->accepted;
+}
+
 static bool arm_and_provoke(struct crash_scene *scene, enum crash_reach reach, int nth, int seconds)
 {
     const struct crash *c = scene->crash;
-    const char *more[4];
+    const char *more[START_ARGUMENTS];
     int64_t deadline;
     char faults[160];
 
     make_way(scene);
+    if (reach == REACH_BACKLOG && strcmp(c->process->service, "order") != 0)
+        (void)wait_until(has_backlog, &(struct backlog){scene, accepted(scene) + BACKLOG}, WAIT_SECONDS);
     snprintf(faults, sizeof faults, "%s:%s@%d", c->point, crash_how_names[c->how], nth);
-    assert_int_equal(
-        faults_start(&scene->armed, scene->stack, c->process->service, faults,
-                     start_arguments(scene, !may_be_early(scene->reach), reach == REACH_FILE_SINK, more)),
-        0);
+    assert_int_equal(faults_start(&scene->armed, scene->stack, c->process->service, faults,
+                                  start_arguments(scene, !may_be_early(scene->reach), reach, more)),
+                     0);
     deadline = clock_ms() + (int64_t)seconds * 1000;
     do {
         if (faults_wait(&scene->armed, c->point, 1, 0))
@@ -298,7 +326,7 @@ static void supervise(struct crash_scene *scene)
 {
     const struct crash *c = scene->crash;
     bool ends = scene->reach == REACH_TERM || scene->reach == REACH_BAD_DISK;
-    const char *more[4];
+    const char *more[START_ARGUMENTS];
 
     if (scene->reach == REACH_FILE_SINK)
         make_way(scene); /* the gateway has its messages back */
@@ -310,7 +338,7 @@ static void supervise(struct crash_scene *scene)
         assert_true(process_wait(scene->armed.pid, WAIT_SECONDS, &status));
     }
     assert_int_equal(stack_do(scene->stack, "start", c->process->service,
-                              c->process->program ? start_arguments(scene, false, false, more) : NULL),
+                              c->process->program ? start_arguments(scene, false, REACH_LOAD, more) : NULL),
                      0);
 }
 
