@@ -1,5 +1,6 @@
 /*
- * When a connection that publishes is to be opened anew because the broker refuses (nacks) what comes on it.
+ * When a connection that publishes is to be opened anew because the broker refuses (nacks) what comes on it,
+ * or a worker's because it does not confirm that.
  *
  * A full queue refuses, and a new connection is no help. But a RabbitMQ 3.10 cluster also refuses everything
  * for a queue on a channel that was opened while the queue's leader was dying: the channel asks the dead node

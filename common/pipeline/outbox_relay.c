@@ -21,6 +21,8 @@
 #define SWEEP_AFTER_NS   (200 * NS_PER_MS) /* confirmed rows wait so long for a transaction to ride in */
 #define SWEEP_COUNT      256               /* and at most so many of them */
 #define MESSAGE_ID_SIZE  128
+#define LOOK_MAX_NS      (1 * NS_PER_S)
+#define NOT_YET          (-1)
 
 /* A lane begins no row while this much of it is in flight. Events can wait, orders cannot: in a backlog each
  * event that the broker takes costs it time that the orders which it delivers, and their decisions, could
@@ -51,7 +53,7 @@ struct flight {   /* in the order of their tags */
     int64_t *ids; /* its rows; owned */
     int count;
     uint64_t tag;
-    int64_t sent_ns; /* or when the broker was last seen blocked, if that is later */
+    int64_t waited_ns; /* for its confirm; NOT_YET before the first look */
     struct lane *lane;
     size_t bytes;
     bool is_lines, returned;
@@ -69,7 +71,7 @@ struct outbox_relay {
     struct bundles bundles; /* of the lane that is being run */
     struct flight *flights;
     int flight_count;
-    int64_t run_ns;     /* when outbox_relay_run was called last */
+    int64_t looked_ns;  /* when outbox_relay_is_overdue was asked last */
     int64_t *confirmed; /* ids to delete */
     size_t confirmed_count, confirmed_cap;
     size_t swept; /* how many of them the open transaction deleted */
@@ -147,7 +149,7 @@ static void publish_message(struct outbox_relay *r, const struct flight *flight,
     struct flight *f = &r->flights[r->flight_count];
     *f = *flight;
     f->bytes = body.len;
-    f->sent_ns = r->run_ns;
+    f->waited_ns = NOT_YET;
     struct broker_message message = {
         .exchange = f->lane->exchange,
         .routing_key = routing_key,
@@ -281,20 +283,22 @@ static int run_lane(struct outbox_relay *r, struct lane *lane, struct broker_con
 int outbox_relay_run(struct outbox_relay *r, struct broker_connection *publish, int64_t now_ns)
 {
     int error = 0;
-    r->run_ns = now_ns;
-    for (int i = 0; i < r->flight_count && broker_connection_blocked(publish); i++)
-        r->flights[i].sent_ns = now_ns;
     for (int i = 0; i < r->lane_count && !error; i++)
         error = run_lane(r, &r->lanes[i], publish, now_ns);
     return error;
 }
 
-bool outbox_relay_is_overdue(const struct outbox_relay *r, int64_t now_ns)
+bool outbox_relay_is_overdue(struct outbox_relay *r, const struct broker_connection *publish, int64_t now_ns)
 {
-    for (int i = 0; i < r->flight_count; i++)
-        if (now_ns - r->flights[i].sent_ns >= r->confirm_timeout_ns)
-            return true;
-    return false;
+    int64_t step_ns = now_ns - r->looked_ns < LOOK_MAX_NS ? now_ns - r->looked_ns : LOOK_MAX_NS;
+    bool is_overdue = false;
+    r->looked_ns = now_ns;
+    for (int i = 0; i < r->flight_count && !broker_connection_blocked(publish); i++) {
+        struct flight *f = &r->flights[i];
+        f->waited_ns = f->waited_ns == NOT_YET ? 0 : f->waited_ns + step_ns;
+        is_overdue |= f->waited_ns >= r->confirm_timeout_ns;
+    }
+    return is_overdue;
 }
 
 static void add_confirmed(struct outbox_relay *r, int64_t id, int64_t now_ns)

@@ -46,9 +46,12 @@ void outbox_relay_wake(struct outbox_relay *r); /* rows were committed */
 /* Publishes what is due. Outside of a transaction. A connection that breaks shows in its next pump. */
 int outbox_relay_run(struct outbox_relay *r, struct broker_connection *publish, int64_t now_ns) MUST_USE;
 
-/* Has a message waited for its confirm for confirm_timeout_ms? The time in which outbox_relay_run found the
- * connection blocked does not count. First pump what came: a process that was held up has late confirms. */
-bool outbox_relay_is_overdue(const struct outbox_relay *r, int64_t now_ns);
+/*
+ * Has a message waited for its confirm for confirm_timeout_ms? To be asked about every half second, after
+ * what came was pumped. What counts is the time between two questions, a second of it at most, since a
+ * process that stood still did not wait; and nothing while the connection is blocked.
+ */
+bool outbox_relay_is_overdue(struct outbox_relay *r, const struct broker_connection *publish, int64_t now_ns);
 
 /* Events of the publish connection. Tags of other messages on it are ignored. */
 void outbox_relay_confirmed(struct outbox_relay *r, uint64_t tag, bool multiple, bool ack, int64_t now_ns);

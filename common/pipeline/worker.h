@@ -129,7 +129,7 @@ struct worker_spec {      /* what is pointed to outlives worker_run */
     int linger_ms; /* where lines came while the last transaction was written, the next one waits so long for
                       max_batch of them; 0: as long as the last one took, and a few ms at most */
     int relay_window;           /* messages of the outbox in flight, of each lane */
-    int64_t confirm_timeout_ms; /* of these messages: then both connections are opened anew */
+    int64_t confirm_timeout_ms; /* of these messages: then another connection publishes them */
     int max_attempts; /* a redelivered message that was begun so often and never finished is dead-lettered as
                          poison */
 

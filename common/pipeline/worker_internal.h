@@ -23,6 +23,7 @@ struct link { /* both connections, or none */
     int64_t quiet_since_ns;  /* the last message came, or the broker was asked what waits */
     bool suspect;            /* asked last, something waited */
     struct renewal renewal;  /* of the publish connection */
+    bool silent;             /* it does not confirm: the reason for the next renewal */
     /* What was logged last of each address, so that it is logged once. */
     char trouble[TROUBLES][sizeof(struct detail)];
 };
@@ -70,6 +71,7 @@ void link_open(struct worker *w, int64_t now_ns);      /* one attempt at both co
 void link_close(struct worker *w, bool politely);      /* and forget what belongs to them */
 void link_renew(struct worker *w, int64_t now_ns);     /* the publish connection, where it is time for that */
 void link_trouble(struct worker *w, const char *what); /* dead: logged once for each reason */
+void link_unconfirmed(struct worker *w, int64_t now_ns); /* the publish connection: it is to be renewed */
 void link_check_quiet(struct worker *w, int64_t now_ns); /* with nothing in hand: is it quiet, or stuck? */
 /* Around everything that publishes: a broker that stops reading must not stop us for ever. */
 void link_guard_begin(struct worker *w);

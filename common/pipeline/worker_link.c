@@ -37,7 +37,7 @@ void link_close(struct worker *w, bool politely)
     end(l->consume);
     end(l->publish);
     l->consume = l->publish = NULL;
-    l->lost = l->blocked = false;
+    l->lost = l->blocked = l->silent = false;
     hand_drop(&w->hand);
     hand_drop(&w->next);
     questions_drop(&w->questions);
@@ -121,6 +121,14 @@ static int open_both(struct worker *w, const struct broker_address *address, str
     return error ? error : consume(w, why);
 }
 
+/* What link_check_quiet is about may happen to what a channel publishes, too: heartbeats go on, and no
+ * confirm comes. Orders go on being decided meanwhile: only the publish connection is another one then. */
+void link_unconfirmed(struct worker *w, int64_t now_ns)
+{
+    w->link.silent = true;
+    renewal_refused(&w->link.renewal, now_ns);
+}
+
 void link_renew(struct worker *w, int64_t now_ns)
 {
     struct link *l = &w->link;
@@ -128,9 +136,14 @@ void link_renew(struct worker *w, int64_t now_ns)
     struct detail why = {.text = ""};
     if (l->blocked || !renewal_is_due(&l->renewal, now_ns))
         return;
-    log_warn("broker_refuses", "host=%s port=%d publish_connection=new", address->host, address->port);
-    broker_connection_close(l->publish);
+    log_warn(l->silent ? "broker_silent" : "broker_refuses", "host=%s port=%d publish_connection=new",
+             address->host, address->port);
+    if (l->silent)
+        broker_connection_abandon(l->publish);
+    else
+        broker_connection_close(l->publish);
     l->publish = NULL;
+    l->silent = false;
     outbox_relay_lost(w->relay);
     if (open_publish(w, address, &why) != 0)
         link_trouble(w, why.text);

@@ -245,9 +245,9 @@ static int64_t round_connected(struct worker *w)
     }
     if (w->fault || worker_pump(w, w->link.publish, 0) < 0)
         return 0;
+    if (outbox_relay_is_overdue(w->relay, w->link.publish, now_ns))
+        link_unconfirmed(w, now_ns);
     link_renew(w, now_ns);
-    if (!w->link.lost && outbox_relay_is_overdue(w->relay, now_ns))
-        link_trouble(w, "a confirm did not come in time");
     if (w->link.lost)
         return 0;
     relay(w, now_ns, false);

@@ -234,16 +234,13 @@ static const char *const *start_arguments(struct crash_scene *scene, bool waits,
     return out;
 }
 
-struct backlog {
-    const struct crash_scene *scene;
-    int accepted;
-};
-
-static bool has_backlog(void *context)
+/* While nobody works on them. */
+static void gather_backlog(struct crash_scene *scene)
 {
-    const struct backlog *b = context;
+    struct load *l = scene->loads[0]; /* each 202 is another order */
 
-    return accepted(b->scene) >= b->accepted;
+    if (!load_wait_accepted(l, load_accepted(l) + BACKLOG, WAIT_SECONDS))
+        fail_msg("no %d orders are accepted while %s is away", (int)BACKLOG, scene->crash->process->service);
 }
 
 static bool arm_and_provoke(struct crash_scene *scene, enum crash_reach reach, int nth, int seconds)
@@ -254,8 +251,8 @@ static bool arm_and_provoke(struct crash_scene *scene, enum crash_reach reach, i
     char faults[160];
 
     make_way(scene);
-    if (reach == REACH_BACKLOG && strcmp(c->process->service, "order") != 0)
-        (void)wait_until(has_backlog, &(struct backlog){scene, accepted(scene) + BACKLOG}, WAIT_SECONDS);
+    if (scene->reach == REACH_BACKLOG)
+        gather_backlog(scene);
     snprintf(faults, sizeof faults, "%s:%s@%d", c->point, crash_how_names[c->how], nth);
     assert_int_equal(faults_start(&scene->armed, scene->stack, c->process->service, faults,
                                   start_arguments(scene, !may_be_early(scene->reach), reach, more)),
@@ -328,8 +325,8 @@ static void supervise(struct crash_scene *scene)
     bool ends = scene->reach == REACH_TERM || scene->reach == REACH_BAD_DISK;
     const char *more[START_ARGUMENTS];
 
-    if (scene->reach == REACH_FILE_SINK)
-        make_way(scene); /* the gateway has its messages back */
+    if (scene->reach == REACH_FILE_SINK || scene->reach == REACH_BACKLOG)
+        make_way(scene); /* the gateway has its messages back, the transactions are short again */
     else if (c->how == CRASH_STOP && !ends)
         return;
     if (c->how == CRASH_STOP && ends && !has_ended(scene->armed.pid)) {

@@ -16,7 +16,8 @@ struct proxied {
 /* Starts the two services again, behind proxies. Fails the test if that cannot be done. */
 void proxied_start(struct proxied *p, struct stack *s);
 
-/* Starts inventory behind its proxy again, with these settings ("KEY=VALUE"; ends with NULL) as well. */
+/* Starts inventory behind its proxy again, with these settings ("KEY=VALUE"; ends with NULL) as well. They
+ * stay until they are given again. It may not have connected yet. */
 void proxied_restart_inventory(struct proxied *p, struct stack *s, const char *const *sets);
 
 /* After the stack's end. */

@@ -361,22 +361,35 @@ static void test_nothing_goes_out_while_the_broker_is_blocked(void **state)
     assert_int_equal(broker.tag, 1);
 }
 
+/* Looks so often as a worker does, for so long. Returns how often it was overdue. */
+static int look(struct fixture *f, int64_t *now_ns, int64_t for_ns)
+{
+    int overdue = 0;
+    for (int64_t end_ns = *now_ns + for_ns; *now_ns < end_ns;) {
+        *now_ns += NS_PER_S / 2;
+        overdue += outbox_relay_is_overdue(f->relay, NULL, *now_ns);
+    }
+    return overdue;
+}
+
 static void test_a_confirm_that_does_not_come_is_noticed(void **state)
 {
     struct fixture *f = *state;
     const int64_t limit_ns = options.confirm_timeout_ms * NS_PER_MS;
-    assert_false(outbox_relay_is_overdue(f->relay, INT64_MAX)); /* nothing is on its way */
+    int64_t now_ns = 0;
+    assert_int_equal(look(f, &now_ns, 2 * limit_ns), 0); /* nothing is on its way */
     add(f, EXCHANGE_DEAD, "dead-1");
-    run(f, NS_PER_S);
+    run(f, now_ns);
+    assert_int_equal(look(f, &now_ns, 2 * NS_PER_S), 0);
     add(f, EXCHANGE_DEAD, "dead-2");
-    run(f, 2 * NS_PER_S);
-    assert_false(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns - 1));
-    assert_true(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns));
-    outbox_relay_confirmed(f->relay, 1, false, true, 3 * NS_PER_S);
-    assert_false(outbox_relay_is_overdue(f->relay, NS_PER_S + limit_ns));
-    assert_true(outbox_relay_is_overdue(f->relay, 2 * NS_PER_S + limit_ns));
+    run(f, now_ns);
+    assert_int_equal(look(f, &now_ns, limit_ns - 2 * NS_PER_S), 0);
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 2);
+    outbox_relay_confirmed(f->relay, 1, false, true, now_ns);
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 0); /* the other one was sent later */
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 2);
     outbox_relay_lost(f->relay);
-    assert_false(outbox_relay_is_overdue(f->relay, INT64_MAX));
+    assert_int_equal(look(f, &now_ns, 2 * limit_ns), 0);
 }
 
 /* An alarm may hold back what was published before it, for as long as it lasts. */
@@ -384,15 +397,30 @@ static void test_the_time_of_an_alarm_does_not_count_against_a_confirm(void **st
 {
     struct fixture *f = *state;
     const int64_t limit_ns = options.confirm_timeout_ms * NS_PER_MS;
+    int64_t now_ns = 0;
     add(f, EXCHANGE_DEAD, "dead-1");
-    run(f, 0);
+    run(f, now_ns);
     broker.blocked = true;
-    run(f, 10 * limit_ns);
-    assert_false(outbox_relay_is_overdue(f->relay, 10 * limit_ns));
+    assert_int_equal(look(f, &now_ns, 10 * limit_ns), 0);
     broker.blocked = false;
-    run(f, 10 * limit_ns + NS_PER_S);
-    assert_false(outbox_relay_is_overdue(f->relay, 11 * limit_ns - 1));
-    assert_true(outbox_relay_is_overdue(f->relay, 11 * limit_ns));
+    assert_int_equal(look(f, &now_ns, limit_ns), 0);
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 2);
+}
+
+/* A process that was stopped, or waited for its disk, did not wait for the broker. */
+static void test_the_time_of_a_stop_does_not_count_against_a_confirm(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t limit_ns = options.confirm_timeout_ms * NS_PER_MS;
+    int64_t now_ns = 0;
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 0);
+    now_ns += 10 * limit_ns; /* before the publish, in the same round */
+    add(f, EXCHANGE_DEAD, "dead-1");
+    run(f, now_ns);
+    assert_int_equal(look(f, &now_ns, NS_PER_S), 0);
+    now_ns += 10 * limit_ns;
+    assert_int_equal(look(f, &now_ns, limit_ns / 2), 0);
+    assert_true(look(f, &now_ns, limit_ns) > 0);
 }
 
 static void test_a_rolled_back_sweep_is_done_again(void **state)
@@ -432,6 +460,7 @@ int main(void)
         TEST(test_nothing_goes_out_while_the_broker_is_blocked),
         TEST(test_a_confirm_that_does_not_come_is_noticed),
         TEST(test_the_time_of_an_alarm_does_not_count_against_a_confirm),
+        TEST(test_the_time_of_a_stop_does_not_count_against_a_confirm),
         TEST(test_a_rolled_back_sweep_is_done_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
