@@ -21,7 +21,7 @@
 #define SWEEP_AFTER_NS   (200 * NS_PER_MS) /* confirmed rows wait so long for a transaction to ride in */
 #define SWEEP_COUNT      256               /* and at most so many of them */
 #define MESSAGE_ID_SIZE  128
-#define LOOK_MAX_NS      (1 * NS_PER_S)
+#define LOOK_MAX_NS      (1 * NS_PER_S) /* between two looks more than that is not the broker's time */
 #define NOT_YET          (-1)
 
 /* A lane begins no row while this much of it is in flight. Events can wait, orders cannot: in a backlog each

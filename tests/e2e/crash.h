@@ -97,6 +97,11 @@ void crash_provoke_tidy(struct crash_scene *scene);
  */
 void crash_new_file(struct crash_scene *scene);
 
+/* Lines in a transaction of a worker: many transactions, so that a fault meets one; and a full one that is
+ * long, which a thread of its own makes, although orders come a few in a message. */
+#define CRASH_MAX_BATCH      "500"
+#define CRASH_MAX_BATCH_LONG "1000"
+
 /* The settings of a stack, with the port of the gateway that is opened once it is up (its guardian wants to
  * be alone), and closed before it ends. 0 or -1. */
 const char *const *crash_settings(void);

@@ -11,12 +11,17 @@ static int port;
 const char *const *crash_settings(void)
 {
     static char url[80];
-    static const char *const settings[] = {"broker.heartbeat_s=1", "publisher.confirm_timeout_ms=1000",
-                                           "admission.user_rate=0", "admission.max_rate=0",
-                                           /* Many transactions: a fault meets one. */
-                                           "inventory.max_batch=500", "redpacket.max_batch=500",
-                                           "notification.max_batch=500", "notification.sink=webhook", url,
-                                           "notification.in_flight=64", "notification.total_timeout_ms=3000",
+    static const char *const settings[] = {"broker.heartbeat_s=1",
+                                           "publisher.confirm_timeout_ms=1000",
+                                           "admission.user_rate=0",
+                                           "admission.max_rate=0",
+                                           "inventory.max_batch=" CRASH_MAX_BATCH,
+                                           "redpacket.max_batch=" CRASH_MAX_BATCH,
+                                           "notification.max_batch=" CRASH_MAX_BATCH,
+                                           "notification.sink=webhook",
+                                           url,
+                                           "notification.in_flight=64",
+                                           "notification.total_timeout_ms=3000",
                                            NULL};
 
     port = stack_free_port();

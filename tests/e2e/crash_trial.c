@@ -20,9 +20,7 @@ enum { WAIT_SECONDS = 60, HEAL_SECONDS = 60, LOAD_SECONDS = 150 };
 /* Too late in a load, it comes the first time that it can: then it has to. */
 enum { REACH_SECONDS = 4, REACH_SURELY_SECONDS = 40, TRIES = 3 };
 
-/* Of a worker: as in crash_settings, and what makes a transaction one that a thread of its own makes,
- * although the orders come a few in a message and the prefetch ends at so many messages. */
-enum { MAX_BATCH = 500, MAX_BATCH_LONG = 1000, BACKLOG = 4 * MAX_BATCH_LONG };
+enum { BACKLOG = 4000 }; /* orders; four of the longest transactions */
 
 /* Dead for the broker, and for every supervisor that asks. */
 enum { STOP_MS = 3 * 1000 * CRASH_HEARTBEAT_S };
@@ -221,8 +219,8 @@ static const char *const *start_arguments(struct crash_scene *scene, bool waits,
     if (!waits)
         out[count++] = "--no-wait";
     if (strcmp(service, "order") != 0) {
-        snprintf(scene->max_batch, sizeof scene->max_batch, "%s.max_batch=%d", service,
-                 reach == REACH_BACKLOG ? MAX_BATCH_LONG : MAX_BATCH);
+        snprintf(scene->max_batch, sizeof scene->max_batch, "%s.max_batch=%s", service,
+                 reach == REACH_BACKLOG ? CRASH_MAX_BATCH_LONG : CRASH_MAX_BATCH);
         out[count++] = "--set";
         out[count++] = scene->max_batch;
     }

@@ -13,7 +13,6 @@ static void restart_behind(struct stack *s, const char *service, const struct tc
     enum { SETS_MAX = 4 };
     const char *arguments[2 * (SETS_MAX + 1) + 1] = {"--set"};
     int count = 2;
-
     const char *host = strstr(s->amqp_url, "@127.0.0.1:");
     const char *vhost = host ? strchr(host, '/') : NULL;
     char setting[STACK_PATH + 32];
