@@ -86,7 +86,8 @@ default_user_tags.monitoring = true
 log.file.level = info
 CONF
   # As rabbitmq/advanced.config has it.
-  printf '[{ra, [{wal_write_strategy, o_sync}]}].\n' >"$home/advanced.config"
+  printf '%s\n' '[{ra, [{wal_write_strategy, o_sync}]},' \
+    ' {rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].' >"$home/advanced.config"
   # More lines for the node, of a test that wants a TLS listener, say.
   [[ -z ${SECKILL_BROKER_CONF:-} ]] || cat "$SECKILL_BROKER_CONF" >>"$home/rabbitmq$mark.conf"
   broker_count

@@ -14,6 +14,7 @@
 #include "tests/support/front_ends.h"
 #include "tests/support/http_client.h"
 #include "tests/support/json.h"
+#include "tests/support/log_line.h"
 #include "tests/support/process.h"
 #include "tests/support/trial.h"
 
@@ -53,35 +54,6 @@ static void assert_unready_because(int port, const char *words)
     fail_msg("/readyz does not name \"%s\": %d %s", words, response.status, response.body);
 }
 
-struct log_line {
-    char path[STACK_PATH];
-    const char *words;
-    size_t from;
-};
-
-static struct log_line log_of(struct stack *s, const char *unit, const char *words)
-{
-    struct log_line line = {.words = words};
-    struct text log = {0};
-
-    snprintf(line.path, sizeof line.path, "%s/log/%s.log", s->dir, unit);
-    if (text_add_file(&log, line.path) == 0)
-        line.from = log.len;
-    text_free(&log);
-    return line;
-}
-
-static bool is_logged(void *context)
-{
-    const struct log_line *line = context;
-    struct text log = {0};
-    bool is = text_add_file(&log, line->path) == 0 && log.len > line->from &&
-              strstr(log.data + line->from, line->words) != NULL;
-
-    text_free(&log);
-    return is;
-}
-
 /* ---- trials ---- */
 
 static struct trial *begin(struct stack *s, const char *process, const char *fault, const char *how,
@@ -119,7 +91,7 @@ static void heal_by_import(struct stack *s, struct trial *t)
 static void test_deleted_order_queue_is_named_and_heals(void **state)
 {
     struct stack *s = *state;
-    struct log_line line = log_of(s, "inventory", "queue seckill.orders.0 is missing");
+    struct log_line line = log_line_next(s, "inventory", "queue seckill.orders.0 is missing");
     struct load *l, *unlucky;
     struct trial *t = begin(s, "broker", "order queue deleted", "empty", &l);
 
@@ -132,7 +104,7 @@ static void test_deleted_order_queue_is_named_and_heals(void **state)
     assert_true(load_wait_refused(unlucky, REFUSALS, WAIT_SECONDS));
     assert_int_equal(load_accepted(unlucky), 0);
     assert_unready_because(s->http_port, "seckill.orders.0");
-    assert_true(wait_until(is_logged, &line, WAIT_SECONDS));
+    assert_true(wait_until(log_line_is_there, &line, WAIT_SECONDS));
     heal_by_import(s, t);
 }
 
@@ -166,13 +138,13 @@ static void test_deleted_order_exchange_is_named_and_heals(void **state)
 static void test_deleted_event_exchange_is_named_and_heals(void **state)
 {
     struct stack *s = *state;
-    struct log_line line = log_of(s, "inventory", "exchange seckill.events is missing");
+    struct log_line line = log_line_next(s, "inventory", "exchange seckill.events is missing");
     struct load *l;
     struct trial *t = begin(s, "broker", "event exchange deleted", "", &l);
 
     trial_fault(t);
     assert_int_equal(amqp_delete_exchange(s, "seckill.events"), 0);
-    assert_true(wait_until(is_logged, &line, WAIT_SECONDS));
+    assert_true(wait_until(log_line_is_there, &line, WAIT_SECONDS));
     assert_true(load_wait_accepted(l, load_accepted(l) + FLOWING, WAIT_SECONDS));
     heal_by_import(s, t);
 }
@@ -197,7 +169,7 @@ static int change_password(struct stack *s, const char *to)
 static void test_changed_password_is_named_and_heals(void **state)
 {
     struct stack *s = *state;
-    struct log_line line = log_of(s, "inventory", "ACCESS_REFUSED");
+    struct log_line line = log_line_next(s, "inventory", "ACCESS_REFUSED");
     char secret[128];
     struct load *l;
     struct trial *t = begin(s, "broker", "password changed", "connections closed", &l);
@@ -209,7 +181,7 @@ static void test_changed_password_is_named_and_heals(void **state)
         amqp_ctl(s, (const char *[]){"close_all_connections", "-p", "seckill", "changed", NULL}, NULL), 0);
     assert_true(load_wait_refused(l, REFUSALS, WAIT_SECONDS));
     assert_unready_because(s->http_port, "ACCESS_REFUSED");
-    assert_true(wait_until(is_logged, &line, WAIT_SECONDS));
+    assert_true(wait_until(log_line_is_there, &line, WAIT_SECONDS));
     assert_int_equal(ctl_status(s, 69, (const char *[]){"item", "list", NULL}), 69);
     assert_int_equal(change_password(s, secret), 0);
     trial_heal(t, WAIT_SECONDS);
@@ -240,7 +212,7 @@ static void test_wrong_password_at_the_start_is_named(void **state)
 
 static int64_t duplicates_logged(struct stack *s)
 {
-    struct log_line line = log_of(s, "inventory", "");
+    struct log_line line = log_line_next(s, "inventory", "");
     struct text log = {0};
     const char *last = NULL, *at;
     long long duplicates = -1;

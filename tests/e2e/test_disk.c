@@ -14,6 +14,7 @@
 #include "tests/support/ctl.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/json.h"
+#include "tests/support/log_line.h"
 #include "tests/support/process.h"
 #include "tests/support/small_disk.h"
 #include "tests/support/text.h"
@@ -76,33 +77,6 @@ static void starts_in_vain(struct stack *s)
             return; /* it was stack.sh's child still, which did not ask any more */
     }
     assert_int_equal(status, EXIT_DISK_FAILED);
-}
-
-/* Has the log of inventory this text behind that many bytes? */
-static bool log_has(struct stack *s, size_t from, const char *text)
-{
-    char path[STACK_PATH];
-    struct text log = {0};
-    bool has;
-
-    snprintf(path, sizeof path, "%s/log/inventory.log", s->dir);
-    assert_int_equal(text_add_file(&log, path), 0);
-    has = log.len >= from && strstr(text_c(&log) + from, text) != NULL;
-    text_free(&log);
-    return has;
-}
-
-static size_t log_length(struct stack *s)
-{
-    char path[STACK_PATH];
-    struct text log = {0};
-    size_t len;
-
-    snprintf(path, sizeof path, "%s/log/inventory.log", s->dir);
-    text_add_file(&log, path);
-    len = log.len;
-    text_free(&log);
-    return len;
 }
 
 static bool wal_is_empty(void *context)
@@ -168,7 +142,7 @@ static void test_inventory_on_a_full_disk_leaves_all_with_the_broker(void **stat
     struct trial *t;
     struct load *l;
     pid_t pid;
-    size_t from;
+    struct log_line log;
 
     if (!have_small_disks)
         skip();
@@ -176,15 +150,15 @@ static void test_inventory_on_a_full_disk_leaves_all_with_the_broker(void **stat
     l = trial_load(t, &steady);
     assert_true(load_wait_accepted(l, 100, WAIT_SECONDS));
     pid = inventory_pid(s);
-    from = log_length(s);
+    log = log_line_next(s, "inventory", "");
     assert_int_equal(small_disk_fill(store_dir), 0);
     trial_fault(t);
     assert_ends_with(pid, EXIT_DISK_FAILED);
-    assert_true(log_has(s, from, " error seckill-inventory store_fault "));
+    assert_true(log_line_has(&log, " error seckill-inventory store_fault "));
     assert_true(load_wait_accepted(l, load_accepted(l) + 100, WAIT_SECONDS));
     starts_in_vain(s);
     starts_in_vain(s);
-    assert_true(log_has(s, from, "database or disk is full"));
+    assert_true(log_line_has(&log, "database or disk is full"));
     integrity_is_fine();
     assert_int_equal(small_disk_empty(store_dir), 0);
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
@@ -200,14 +174,14 @@ static void test_item_put_on_a_full_disk_is_answered_with_an_error(void **state)
     struct ctl_answer answer;
     struct trial *t;
     int64_t began;
-    size_t from;
+    struct log_line log;
     pid_t pid;
 
     if (!have_small_disks)
         skip();
     t = begin(s, "inventory", "disk full", "item put");
     pid = inventory_pid(s);
-    from = log_length(s);
+    log = log_line_next(s, "inventory", "");
     fill_behind_idle_inventory();
     trial_fault(t);
     began = clock_ms();
@@ -217,7 +191,7 @@ static void test_item_put_on_a_full_disk_is_answered_with_an_error(void **state)
     assert_true(clock_ms() - began < 4000); /* no time-out, which would be 5 s */
     ctl_free(&answer);
     assert_ends_with(pid, EXIT_DISK_FAILED);
-    assert_true(log_has(s, from, "sqlite=\"database or disk is full\""));
+    assert_true(log_line_has(&log, "sqlite=\"database or disk is full\""));
     assert_int_equal(small_disk_empty(store_dir), 0);
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);
     ctl(s, &answer, (const char *[]){"item", "show", "half", NULL});
@@ -299,11 +273,11 @@ static void test_damaged_database_decides_nothing(void **state)
     damage_orders(path);
     trial_fault(t);
     for (int i = 0; i < 2; i++) { /* the second time the same: what it had in hand has come back */
-        size_t from = log_length(s);
+        struct log_line log = log_line_next(s, "inventory", "");
 
         starts_in_vain(s);
-        assert_true(log_has(s, from, "malformed"));
-        assert_true(log_has(s, from, "decided=0 "));
+        assert_true(log_line_has(&log, "malformed"));
+        assert_true(log_line_has(&log, "decided=0 "));
     }
     process_run((const char *[]){"cp", kept, path, NULL}, NULL, NULL, 30, &o);
     process_output_free(&o);
@@ -323,7 +297,7 @@ static void test_database_locked_for_long_is_a_fault_of_the_environment(void **s
     struct trial *t = begin(s, "inventory", "database locked", "");
     struct load *l = trial_load(t, &steady);
     pid_t pid = inventory_pid(s), holder;
-    size_t from = log_length(s);
+    struct log_line log = log_line_next(s, "inventory", "");
 
     snprintf(path, sizeof path, "%s/store/inventory.0.db", s->dir);
     snprintf(pipeline, sizeof pipeline, "(%s) | exec sqlite3 -cmd '.timeout 5000' '%s'", hold, path);
@@ -333,7 +307,7 @@ static void test_database_locked_for_long_is_a_fault_of_the_environment(void **s
     assert_true(holder > 0);
     trial_fault(t);
     assert_ends_with(pid, EXIT_DISK_FAILED);
-    assert_true(log_has(s, from, "database is locked"));
+    assert_true(log_line_has(&log, "database is locked"));
     assert_true(load_wait_accepted(l, load_accepted(l) + 100, WAIT_SECONDS));
     assert_int_equal(kill(-holder, SIGKILL), 0);
     assert_int_equal(stack_do(s, "start", "inventory", NULL), 0);

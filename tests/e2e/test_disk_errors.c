@@ -14,6 +14,7 @@
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
+#include "tests/support/log_line.h"
 #include "tests/support/process.h"
 #include "tests/support/text.h"
 #include "tests/support/tracer.h"
@@ -50,31 +51,6 @@ static void assert_integrity(struct stack *s)
     process_output_free(&o);
 }
 
-static bool log_has(struct stack *s, const char *name, size_t from, const char *text)
-{
-    char path[STACK_PATH];
-    struct text log = {0};
-    bool has;
-
-    snprintf(path, sizeof path, "%s/log/%s.log", s->dir, name);
-    has = text_add_file(&log, path) == 0 && log.len > from && strstr(text_c(&log) + from, text) != NULL;
-    text_free(&log);
-    return has;
-}
-
-static size_t log_length(struct stack *s, const char *name)
-{
-    char path[STACK_PATH];
-    struct text log = {0};
-    size_t len;
-
-    snprintf(path, sizeof path, "%s/log/%s.log", s->dir, name);
-    text_add_file(&log, path);
-    len = log.len;
-    text_free(&log);
-    return len;
-}
-
 /* ---- inventory at work ---- */
 
 static void fail_at_work(struct stack *s, const struct failing *f, int number)
@@ -82,7 +58,7 @@ static void fail_at_work(struct stack *s, const struct failing *f, int number)
     static const char *const writing[] = {"pwrite64", "fdatasync", "fsync", "ftruncate", "unlink", NULL};
     char trace[100], inject[120], how[40];
     pid_t pid = stack_pid(s, "seckill-inventory");
-    size_t from = log_length(s, "inventory");
+    struct log_line log = log_line_next(s, "inventory", "");
     struct tracer *tracer;
     struct trial *t;
     struct load *l;
@@ -106,7 +82,7 @@ static void fail_at_work(struct stack *s, const struct failing *f, int number)
     trial_fault(t);
     assert_true(process_wait(pid, WAIT_SECONDS, &status));
     assert_int_equal(status, EXIT_DISK_FAILED);
-    assert_true(log_has(s, "inventory", from, " error seckill-inventory store_fault "));
+    assert_true(log_line_has(&log, " error seckill-inventory store_fault "));
     assert_false(tracer_went_on(tracer, writing));
     tracer_detach(tracer);
     assert_integrity(s);
@@ -143,7 +119,7 @@ static bool fail_at_start(struct stack *s, const struct failing *f, int number)
     char trace[100], inject[120];
     const char *const options[] = {"-e", trace, "-e", inject, "-P", db,  "-P",
                                    wal,  "-P",  shm,  "-P",   lock, NULL};
-    size_t from = log_length(s, "traced");
+    struct log_line log = log_line_next(s, "traced", "");
     struct tracer *t;
     bool injected, ended;
     int status = -1;
@@ -161,7 +137,7 @@ static bool fail_at_start(struct stack *s, const struct failing *f, int number)
     /* It either ends over the error, or has come to its broker without having met one. */
     do
         ended = process_wait(tracer_pid(t), 1, &status);
-    while (!ended && !log_has(s, "traced", from, "broker_connected"));
+    while (!ended && !log_line_has(&log, "broker_connected"));
     injected = tracer_injected(t) > 0;
     if (!ended) {
         pid_t pid = stack_pid(s, "seckill-inventory");
@@ -172,7 +148,7 @@ static bool fail_at_start(struct stack *s, const struct failing *f, int number)
     } else {
         assert_true(injected);
         assert_int_equal(status, EXIT_DISK_FAILED);
-        assert_true(log_has(s, "traced", from, " error seckill-inventory "));
+        assert_true(log_line_has(&log, " error seckill-inventory "));
     }
     tracer_detach(t);
     assert_integrity(s);

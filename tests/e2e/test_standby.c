@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tests/support/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/ctl.h"
 #include "tests/support/http_client.h"
 #include "tests/support/json.h"
+#include "tests/support/log_line.h"
 #include "tests/support/process.h"
 #include "tests/support/text.h"
 #include "tests/support/trial.h"
@@ -40,40 +40,13 @@ static pid_t unit_pid(struct stack *s, const char *unit)
     return pid;
 }
 
-struct log_line {
-    char path[STACK_PATH];
-    size_t from;
-    const char *text;
-};
-
-static struct log_line at_end_of_log(struct stack *s, const char *unit, const char *text)
-{
-    struct log_line l = {.text = text};
-    struct stat st;
-
-    snprintf(l.path, sizeof l.path, "%s/log/%s.log", s->dir, unit);
-    l.from = stat(l.path, &st) == 0 ? (size_t)st.st_size : 0;
-    return l;
-}
-
-static bool is_logged(void *context)
-{
-    const struct log_line *l = context;
-    struct text log = {0};
-    bool found = text_add_file(&log, l->path) == 0 && log.len > l->from &&
-                 strstr(text_c(&log) + l->from, l->text) != NULL;
-
-    text_free(&log);
-    return found;
-}
-
 /* stack.sh returns when it has said READY: it is a standby then, which has opened nothing. */
 static void start_standby(struct stack *s)
 {
-    struct log_line standing_by = at_end_of_log(s, standby, "standing_by");
+    struct log_line standing_by = log_line_next(s, standby, "standing_by");
 
     assert_int_equal(stack_do(s, "start", standby, NULL), 0);
-    assert_true(is_logged(&standing_by));
+    assert_true(log_line_is_there(&standing_by));
 }
 
 static void change_places(void)
@@ -92,13 +65,13 @@ static void stop_and_play_watchdog(struct stack *s, struct load *l, struct log_l
 
     assert_int_equal(process_freeze(pid), 0);
     assert_true(load_wait_accepted(l, load_accepted(l) + 200, WAIT_SECONDS));
-    assert_false(is_logged(take_over));
+    assert_false(log_line_is_there(take_over));
     assert_int_equal(kill(pid, SIGKILL), 0);
 }
 
 static void take_over_once(struct stack *s, const char *how, uint64_t seed)
 {
-    struct log_line take_over = at_end_of_log(s, standby, "take_over");
+    struct log_line take_over = log_line_next(s, standby, "take_over");
     struct trial *t = trial_begin(
         s,
         &(struct trial_spec){
@@ -115,7 +88,7 @@ static void take_over_once(struct stack *s, const char *how, uint64_t seed)
     else
         assert_int_equal(kill(pid, strcmp(how, "term") == 0 ? SIGTERM : SIGKILL), 0);
     signalled_ms = clock_ms();
-    assert_true(wait_until(is_logged, &take_over, WAIT_SECONDS)); /* one that drains still decides */
+    assert_true(wait_until(log_line_is_there, &take_over, WAIT_SECONDS)); /* one that drains still decides */
     trial_heal(t, WAIT_SECONDS);
     signalled_ms = clock_ms() - signalled_ms;
     printf("take-over how=%s ms=%" PRId64 "\n", how, signalled_ms);
@@ -193,7 +166,8 @@ static void test_worker_of_another_host_keeps_quiet_while_the_first_is_there(voi
 {
     struct stack *s = *state;
     char program[STACK_PATH], dir[STACK_PATH], setting[STACK_PATH + 16];
-    struct log_line refused = {.text = "broker_unusable"}, heard = {.text = "broker_connected"};
+    struct log_line refused = log_line_next(s, "other-host", "broker_unusable"),
+                    heard = log_line_next(s, "other-host", "broker_connected");
     struct trial *t = trial_begin(s, &(struct trial_spec){.area = "standby",
                                                           .process = "inventory",
                                                           .fault = "a second one on another host",
@@ -204,15 +178,13 @@ static void test_worker_of_another_host_keeps_quiet_while_the_first_is_there(voi
 
     snprintf(dir, sizeof dir, "%s/other-host", s->dir);
     snprintf(setting, sizeof setting, "store.dir=%s", dir);
-    snprintf(refused.path, sizeof refused.path, "%s/log/other-host.log", s->dir);
-    memcpy(heard.path, refused.path, sizeof heard.path);
     assert_true(load_wait_accepted(l, 100, WAIT_SECONDS));
     trial_fault(t);
     other = process_start((const char *[]){stack_program(s, "seckill-inventory", program), "--config",
                                            s->config, "--set", setting, "--init", NULL},
                           stack_environment(s), refused.path);
     assert_true(other > 0);
-    assert_true(wait_until(is_logged, &refused, WAIT_SECONDS));
+    assert_true(wait_until(log_line_is_there, &refused, WAIT_SECONDS));
     /* It has tried; for two seconds and more, twenty snapshots, everything stays as it is. */
     for (int i = 0; i < 3; i++) {
         assert_true(load_wait_accepted(l, load_accepted(l) + 300, WAIT_SECONDS));
@@ -220,7 +192,7 @@ static void test_worker_of_another_host_keeps_quiet_while_the_first_is_there(voi
         assert_true(item_left(s, trial_sku(t)) > 0);
     }
     trial_heal(t, WAIT_SECONDS);
-    assert_false(is_logged(&heard));
+    assert_false(log_line_is_there(&heard));
     assert_int_equal(kill(other, SIGTERM), 0);
     assert_true(process_wait(other, WAIT_SECONDS, &status));
     assert_int_equal(status, 0);

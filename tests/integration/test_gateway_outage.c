@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/amqp.h"
 #include "tests/support/buyers.h"
 #include "tests/support/check.h"
+#include "tests/support/clock.h"
 #include "tests/support/ctl.h"
+#include "tests/support/json.h"
+#include "tests/support/log_line.h"
 #include "tests/support/orders.h"
 
 static int64_t resident_kb(pid_t pid)
@@ -150,11 +154,40 @@ static void test_a_broker_restarted_while_the_gateway_fails(void **state)
     load_free(l);
 }
 
+/*
+ * A broker that starts again does so queue by queue, and the exchanges come last: what is at the end of its
+ * delay by then has nowhere to go, and what is handed to a queue without a leader gets lost on its way. The
+ * broker tries again: after the time that the configuration gives it, not after its own three minutes.
+ */
+static void test_what_finds_no_way_out_of_a_delay_queue_finds_it_soon(void **state)
+{
+    struct stack *s = *state;
+    struct log_line stuck = log_line_next(s, "rabbitmq", "Cannot forward any dead-letter messages");
+    char order_id[27];
+    json_t *events;
+
+    assert_int_equal(stack_do(s, "stop", "notification", NULL), 0);
+    buy(s, "delayed", order_id);
+    events = amqp_take_lines(s, "seckill.notification", 1, BUYERS_SECONDS);
+    assert_non_null(events);
+    assert_int_equal(amqp_delete_exchange(s, "seckill.retry"), 0);
+    assert_int_equal(
+        amqp_publish(s, "", "seckill.retry.1s.notification", json_text(json_array_get(events, 0), "body")),
+        0);
+    json_decref(events);
+    assert_true(wait_until(log_line_is_there, &stuck, BUYERS_SECONDS));
+    assert_int_equal(amqp_import_definitions(s), 0);
+    assert_int_equal(stack_do(s, "start", "notification", NULL), 0);
+    assert_is_taken(order_id);
+    assert_records_and_gateway_agree(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_hanging_gateway_neither_holds_orders_nor_fills_memory, buyers_ready),
         cmocka_unit_test_setup(test_a_broker_restarted_while_the_gateway_fails, buyers_ready),
+        cmocka_unit_test_setup(test_what_finds_no_way_out_of_a_delay_queue_finds_it_soon, buyers_ready),
         cmocka_unit_test_setup(test_killed_under_load_it_tells_everybody, buyers_ready),
         cmocka_unit_test_setup(test_a_gateway_that_hangs_for_a_minute, buyers_ready),
         cmocka_unit_test(test_audit_passes),
