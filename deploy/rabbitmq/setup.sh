@@ -179,10 +179,11 @@ advanced_is_ours() {
 # There is but one file for such settings, and somebody else may have written it.
 advanced_is_due() {
   if ! advanced_is_ours; then
-    { grep -q wal_write_strategy "$INSTALLED_ADVANCED" &&
-      grep -q dead_letter_worker_publisher_confirm_timeout "$INSTALLED_ADVANCED"; } ||
-      say "left $INSTALLED_ADVANCED as it is; with what $ADVANCED says of ra orders are confirmed faster, and with what it" \
-        "says of rabbit messages that a restart of the broker holds in a delay queue leave it sooner"
+    grep -q wal_write_strategy "$INSTALLED_ADVANCED" ||
+      say "left $INSTALLED_ADVANCED as it is; orders are confirmed faster with what $ADVANCED says of ra"
+    grep -q dead_letter_worker_publisher_confirm_timeout "$INSTALLED_ADVANCED" ||
+      say "left $INSTALLED_ADVANCED as it is; without what $ADVANCED says of dead letters, some messages to buyers come minutes" \
+        "late after a restart of the broker"
     return 1
   fi
   ! cmp -s "$ADVANCED" "$INSTALLED_ADVANCED"

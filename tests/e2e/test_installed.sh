@@ -221,10 +221,12 @@ sandbox_holds() {
 }
 
 # What is in the file for it is one for all settings, so another one is left as it is.
-broker_log_is_synchronous() {
+broker_has_our_settings() {
+  local ask='{application:get_env(ra, wal_write_strategy),
+    application:get_env(rabbit, dead_letter_worker_publisher_confirm_timeout)}.'
   # shellcheck disable=SC2016
-  local ask='rabbitmqctl --quiet eval "application:get_env(ra, wal_write_strategy)." | grep -F "{ok,o_sync}"'
-  expect "the broker writes its log with O_SYNC" in_box sh -c "$ask"
+  expect "the broker writes its log with O_SYNC, and retries dead letters after 10 s" \
+    in_box sh -c 'rabbitmqctl --quiet eval "$1" | grep -F "{{ok,o_sync},{ok,10000}}"' sh "$ask"
   expect "its administrator's own advanced.config is left alone" in_box sh -c 'cd /etc/rabbitmq && mv advanced.config ours &&
     echo "[]." >advanced.config && seckill-setup | grep "left /etc/rabbitmq/advanced.config as it is" &&
     grep -Fx "[]." advanced.config && mv ours advanced.config'
@@ -397,7 +399,7 @@ no_secret_on_a_command_line
 sandbox_holds
 alerts_are_explained
 expect "each service's rights at the broker" in_box python3 /share/broker_rights.py /etc/seckill/credentials
-broker_log_is_synchronous
+broker_has_our_settings
 scale_out
 id_key_changes
 buyers_start stock-1

@@ -1,3 +1,4 @@
+/* A line in a log that a process is still writing. */
 #include "tests/support/log_line.h"
 
 #include <stdio.h>

@@ -1,6 +1,5 @@
-/* A line of a log of the stack's, waited for: of a service, an instance ("order@2"), or the broker
- * ("rabbitmq").
- */
+/* Waiting for a line in one of the stack's logs: a service's, an instance's ("order@2"), the broker's
+ * ("rabbitmq"). */
 #ifndef SECKILL_TESTS_LOG_LINE_H
 #define SECKILL_TESTS_LOG_LINE_H
 
@@ -11,11 +10,12 @@
 
 struct log_line {
     char path[STACK_PATH];
-    const char *words; /* of the line; borrowed */
+    const char *words; /* of the line; borrowed; "": any line */
     size_t from;       /* bytes of the log that are passed over */
 };
 
-/* A line that is yet to come: what is in the log by now does not count. */
+/* A line that is yet to come: what is in the log by now does not count. words "": where the log ends now, for
+ * log_line_has. */
 struct log_line log_line_next(const struct stack *s, const char *log, const char *words);
 
 /* Is it there? For wait_until, with the line as its context. */
