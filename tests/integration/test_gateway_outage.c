@@ -69,7 +69,7 @@ static void test_a_hanging_gateway_neither_holds_orders_nor_fills_memory(void **
 /* Orders go on coming: all are taken and decided meanwhile, and told to their buyers in the end. */
 static void test_a_gateway_that_hangs_for_a_minute(void **state)
 {
-    enum { MINUTE = 60, LONGEST_DELAY = 300, MORE_SECONDS = 120 };
+    enum { CONNECTIONS = 4, PACE_MS = 100, MINUTE_MS = 60000, LONGEST_DELAY = 300, MORE_SECONDS = 120 };
     struct stack *s = *state;
     struct orders_tally tally;
     struct load *l;
@@ -79,11 +79,11 @@ static void test_a_gateway_that_hangs_for_a_minute(void **state)
     gateway_set(buyers_gateway(), &(struct gateway_rule){.manner = GATEWAY_HANGS});
     assert_int_equal(item_put(s, &(struct item_terms){.sku = "minute", .stock = BUYERS_STOCK}), 0);
     l = load_start(&(struct load_spec){.port = s->http_port,
-                                       .connections = 4,
-                                       .max_orders = 100000,
-                                       .seconds = MINUTE,
+                                       .connections = CONNECTIONS,
+                                       .max_orders = CONNECTIONS * MINUTE_MS / PACE_MS, /* at this pace */
+                                       .seconds = MORE_SECONDS,
                                        .sku = "minute",
-                                       .pace_ms = 100});
+                                       .pace_ms = PACE_MS});
     load_join(l);
     assert_int_equal(load_count_status(l, 202), load_count(l));
     assert_int_equal(count_taken(l), 0);
